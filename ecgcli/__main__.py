@@ -1,0 +1,5 @@
+"""`python -m ecgcli` is `ecg`."""
+
+from ecgcli.cli import main
+
+main()

@@ -1,0 +1,231 @@
+"""`ecg <command>`: the command table, and errors in one line.
+
+Hydra has no sub-commands: the dispatcher takes the command word off `sys.argv` and hands the rest to the
+Hydra application of that command. Nothing heavy is imported before a command is known to run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ecgcli import __version__
+from ecgcli.errors import EcgError
+
+
+class Command(NamedTuple):
+    """One command: what it does, and where it is."""
+
+    summary: str
+    module: str
+    function: str
+    config: str
+
+
+COMMANDS: dict[str, Command] = {
+    "train": Command("train a classifier and report on it", "train", "train", "TrainConfig"),
+    "eval": Command("score a finished run, on its own or other data", "evaluate", "evaluate", "EvalConfig"),
+    "info": Command("versions, devices, data and cache", "info", "info", "InfoConfig"),
+}
+
+EXAMPLES = (
+    "ecg train",
+    "ecg train data=kaggle sampling=two_stage 'model.channels=[16,32,64]'",
+    "ecg eval run=outputs/train/<run>",
+)
+
+
+def main() -> None:
+    """Entry point of `ecg`."""
+    arguments = sys.argv[1:]
+    # a process that Lightning starts beside this one gets these arguments without the command word
+    if "LOCAL_RANK" in os.environ and "ECG_COMMAND" in os.environ:
+        arguments = [os.environ["ECG_COMMAND"], *(a for a in arguments if a not in COMMANDS)]
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+        return
+    word, *rest = arguments
+    if word == "--version":
+        print(f"ecg {__version__}")
+        return
+    if word in ("-sc", "--shell-completion"):
+        completed = _complete(rest)
+        if completed is None:
+            return
+        word, rest = completed, arguments
+    if word not in COMMANDS:
+        _fail("ecg", f"unknown command {word!r}: expected {_listed(COMMANDS)}{_meant(word, COMMANDS)}")
+    sys.exit(_run(word, rest))
+
+
+def overview() -> str:
+    """What `ecg` alone prints."""
+    lines = ["ecg: train, trust and apply heartbeat classifiers", "", "Commands:"]
+    lines += [f"  ecg {name:<8} {command.summary}" for name, command in COMMANDS.items()]
+    lines += ["", "Examples:", *(f"  {example}" for example in EXAMPLES), ""]
+    lines += ["`ecg <command> --help` shows its settings, `--cfg job` the composed configuration,"]
+    lines += ['`ecg --version` the version; eval "$(ecg -sc install=bash)" turns tab completion on.']
+    return "\n".join(lines)
+
+
+def conf_dir() -> Path:
+    """The folder of the configuration: inside an installed package, else beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def _run(word: str, arguments: list[str]) -> int:
+    """Runs one command through Hydra; returns the exit code."""
+    import hydra
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from ecgcli import config
+
+    os.environ["ECG_COMMAND"] = word
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back as they are, to be said in one line here
+    failed: list[str] = []
+
+    def task(cfg: DictConfig) -> None:
+        command = COMMANDS[word]
+        try:
+            values: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+            if word == "eval":  # the run's own beats and protocol count; see conf/eval.yaml
+                values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
+            parsed = config.parse(getattr(config, command.config), values)
+            getattr(import_module(f"ecgcli.commands.{command.module}"), command.function)(parsed)
+        except Exception as error:
+            own = isinstance(error, OmegaConfBaseException)
+            message = _configuration_fault(error) if own else _one_line(error)
+            if message is None:
+                raise
+            # said here and not raised: in a sweep the other runs go on
+            print(f"ecg {word}: {message}", file=sys.stderr)
+            failed.append(message)
+
+    try:
+        sys.argv = [sys.argv[0], *_quoted(arguments)]
+        if word == "eval":
+            _refuse_in_eval(arguments)
+        application = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=word)(task)
+        application()
+    except KeyboardInterrupt:
+        print(f"\necg {word}: interrupted; nothing unfinished was kept under a final name", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of a pipe has gone: point stdout elsewhere, so that closing it raises no second error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (EcgError, OmegaConfBaseException, hydra.errors.HydraException) as error:
+        _fail(f"ecg {word}", _configuration_fault(error))
+    except Exception as error:
+        message = _one_line(error)
+        if message is None:
+            traceback.print_exc()
+            message = f"this is a fault of ecgcli {__version__}, please report it with the lines above"
+        _fail(f"ecg {word}", message)
+    return 1 if failed else 0
+
+
+def _fail(who: str, message: str) -> None:
+    print(f"{who}: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _one_line(error: Exception) -> str | None:
+    """What to tell the user about an error that is theirs or the machine's; None for a fault of ours."""
+    text = " ".join(str(error).split())
+    if isinstance(error, EcgError):
+        return text
+    if "No space left on device" in text or "Disk quota exceeded" in text or "PytorchStreamWriter" in text:
+        return f"the disk is full: {text}; free some space, the finished files are whole"
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, BrokenPipeError):
+        return f"{error.filename or 'file'}: {error.strerror}"
+    if type(error).__name__ == "OutOfMemoryError":
+        return "the device is out of memory: use a smaller trainer.batch_size, or trainer.accelerator=cpu"
+    if type(error).__name__ == "MisconfigurationException":
+        return f"{text}; see trainer.accelerator and trainer.precision"
+    return None
+
+
+def _configuration_fault(error: Exception) -> str:
+    """One line from Hydra's messages: the setting, and what would be right."""
+    from ecgcli import config
+
+    text = str(error)
+    known = config.settings(config.TrainConfig)
+    if isinstance(error, EcgError):
+        return text
+    if found := re.search(r"Missing mandatory value: (\S+)", text):
+        return f"{found.group(1)} is missing: give it as {found.group(1)}=..."
+    if found := re.search(r"Could not override '([^'@]+)[^']*'", text):
+        name = found.group(1)
+        return f"unknown setting {name}: no such field here{_meant(name, known) or '; `--cfg job` shows all'}"
+    if found := re.search(r"Key '([^']+)' is not in struct[\s\S]*full_key: (\S+)", text):
+        return f"unknown setting {found.group(2)}: no such field here{_meant(found.group(2), known)}"
+    if found := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
+        group, option = found.groups()
+        options = re.findall(r"^\t(\S+)$", text, flags=re.MULTILINE)
+        return f"{group}={option}: no such choice, expected {_listed(options)}{_meant(option, options)}"
+    if found := re.search(r"Could not append to config\. An item is already at '([^']+)'", text):
+        return f"+{found.group(1)}: the setting exists; write it without the +"
+    first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    if override := getattr(error, "override", None):
+        return f"cannot read {override!r}: expected key=value, lists as 'key=[1,2]' in quotes for the shell"
+    return first
+
+
+def _meant(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _listed(names: Any) -> str:
+    *most, last = list(names)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _refuse_in_eval(arguments: list[str]) -> None:
+    for argument in arguments:
+        if re.match(r"[+~]*(beat|protocol)(\.|=|@)", argument):
+            raise EcgError(f"{argument}: a run is evaluated with its own beats and protocol; leave it out")
+
+
+def _quoted(arguments: list[str]) -> list[str]:
+    """Quotes the values of path settings, so that Hydra's grammar takes file names as typed."""
+    from ecgcli.config import PATH_FIELDS
+
+    sweep = any(argument in ("-m", "--multirun") for argument in arguments)
+    quoted = []
+    for argument in arguments:
+        key, sign, value = argument.partition("=")
+        is_path = sign and key in PATH_FIELDS and value and value != "null"
+        already = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        several = sweep and "," in value and not Path(value).exists()
+        if is_path and not already and not several:
+            value = value.replace("\\", "\\\\") if value.endswith("\\") or "\\'" in value else value
+            value = value.replace("${", "\\${").replace("'", "\\'")
+            argument = f"{key}='{value}'"
+        quoted.append(argument)
+    return quoted
+
+
+def _complete(query: list[str]) -> str | None:
+    """Completes the command word itself, or says which command's settings Hydra is to complete."""
+    if not query or not query[0].startswith("query="):
+        return "train"  # install and uninstall are the same for every command
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split()
+    if len(words) > 1 and words[1] in COMMANDS and (len(words) > 2 or line.endswith(" ")):
+        os.environ["COMP_LINE"] = re.sub(rf"^(\s*\S+)\s+{words[1]}", r"\1", line, count=1)
+        return words[1]
+    start = words[1] if len(words) > 1 else ""
+    print(" ".join(name for name in COMMANDS if name.startswith(start)))
+    return None
