@@ -1,0 +1,1 @@
+"""Learning: networks, sampling, training, and the model that is saved and applied."""

@@ -1,0 +1,141 @@
+"""The LightningModule: steps and logging, nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import ConfusionMatrix
+
+from ecgcli.config import Loss, Optimizer
+from ecgcli.learning.datamodule import Batch, BeatData
+from ecgcli.learning.optim import build_optimizer, build_schedule
+
+LOG_EVERY = 50
+"""Optimizer steps between two entries of the training loss."""
+
+
+class Classifier(pl.LightningModule):
+    """Trains one network.
+
+    Args:
+        network: maps (batch, leads, time) to (batch, classes) logits.
+        classes: names of the outputs.
+        loss: configuration of the loss.
+        optimizer: configuration of the optimizer.
+        weights: (classes,) weights of the loss, or None.
+        steps: optimizer steps in all, for the schedule.
+        seed: seeds torch anew in every round, so that a round's randomness follows from (seed, round).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: tuple[str, ...],
+        loss: Loss,
+        optimizer: Optimizer,
+        weights: Tensor | None,
+        steps: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = classes
+        self.loss, self.optimizer_choice = loss, optimizer
+        self.steps, self.seed = steps, seed
+        self.weights: Tensor | None
+        self.register_buffer("weights", weights, persistent=False)
+        self.confusion = ConfusionMatrix("multiclass", num_classes=len(classes))
+        self.curves: list[dict[str, float]] = []
+        self._losses: list[Tensor] = []
+        self._validation_loss: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, leads, time) → (batch, classes) logits."""
+        logits: Tensor = self.network(x)
+        return logits
+
+    def on_train_epoch_start(self) -> None:
+        """Tells the batches which round it is, before they are drawn."""
+        torch.manual_seed(hash((self.seed, self.current_epoch)) % 2**63)
+        data: BeatData = self.trainer.datamodule  # type: ignore[attr-defined]
+        data.training.round = self.current_epoch
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One optimizer step's loss."""
+        signal, label = batch
+        loss = F.cross_entropy(
+            self(signal), label, weight=self.weights, label_smoothing=self.loss.label_smoothing
+        )
+        self._losses.append(loss.detach())
+        if self.global_step % LOG_EVERY == 0:
+            self._log({"loss/training": float(loss.detach()), "learning_rate": self._rate()})
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Counts one batch of validation beats."""
+        signal, label = batch
+        logits = self(signal).float()
+        self._validation_loss.append(F.cross_entropy(logits, label, reduction="sum"))
+        self.confusion.update(logits, label)
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores the round on the validation beats, unweighted."""
+        counts = self.confusion.compute()
+        self.confusion.reset()
+        loss = float(torch.stack(self._validation_loss).sum() / counts.sum())
+        self._validation_loss.clear()
+        if self.trainer.sanity_checking:
+            return
+        scores = round_scores(counts, self.classes)
+        training = float(torch.stack(self._losses).mean())
+        self._losses.clear()
+        self.curves.append(
+            {
+                "step": float(self.global_step),
+                "train_loss": training,
+                "val_loss": loss,
+                "val_macro_f1": scores["macro_f1"],
+                "lr": self._rate(),
+            }
+        )
+        self.log("macro_f1", scores["macro_f1"], logger=False)  # what ModelCheckpoint monitors
+        self._log(scores | {"loss/validation": loss, "loss/training_round": training})
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer and its schedule, stepped with every batch."""
+        optimizer = build_optimizer(self.optimizer_choice, self.network.parameters())
+        schedule = build_schedule(self.optimizer_choice, optimizer, self.steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self) -> float:
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def _log(self, values: dict[str, float]) -> None:
+        if self.logger is not None:
+            self.logger.log_metrics(values, step=self.global_step)
+
+
+def round_scores(counts: Tensor, classes: tuple[str, ...]) -> dict[str, float]:
+    """Recall and precision of each class and macro-F1 over the classes that occur.
+
+    Args:
+        counts: (classes, classes) confusion matrix, rows true, columns predicted.
+        classes: names of the classes.
+    """
+    right = counts.diag().double()
+    support, predicted = counts.sum(1).double(), counts.sum(0).double()
+    scores: dict[str, float] = {}
+    f1 = []
+    for k, name in enumerate(classes):
+        if support[k] > 0:
+            scores[f"recall/{name}"] = float(right[k] / support[k])
+            f1.append(float(2 * right[k] / (support[k] + predicted[k])))
+        if predicted[k] > 0:
+            scores[f"precision/{name}"] = float(right[k] / predicted[k])
+    scores["macro_f1"] = sum(f1) / len(f1)
+    scores["accuracy"] = float(right.sum() / support.sum())
+    return scores

@@ -1,0 +1,235 @@
+"""Model: one network or a two-stage cascade behind one `predict`, saved without pickle.
+
+A model folder holds `model.safetensors` (weights) and `model.json` (everything else: architecture, segmenter,
+classes, what it was trained on). Reading one runs no code from it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ecgcli.beats.segment import Segmenter
+from ecgcli.beats.table import BeatTable
+from ecgcli.config import Choice, Network, Size, parse
+from ecgcli.errors import EcgError
+from ecgcli.files import whole, write_json
+from ecgcli.learning.datamodule import EVALUATION_BATCH
+from ecgcli.learning.networks import build
+
+FORMAT = 1
+
+ANOMALY = ("N", "abnormal")
+"""Outputs of the anomaly detector."""
+
+
+class NetworkFacts(Choice):
+    """What it takes to build one network of a model."""
+
+    architecture: Network
+    leads: Size
+    length: Size
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
+
+
+class ModelFacts(Choice):
+    """`model.json`."""
+
+    format: Literal[1]
+    kind: Literal["single", "two_stage"]
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
+    segmenter: dict[str, Any]
+    networks: dict[str, NetworkFacts]
+    trained_on: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained classifier of beats.
+
+    Attributes:
+        facts: everything but the weights.
+        networks: `all` for a single network; `anomaly` and `type` for a cascade.
+    """
+
+    facts: ModelFacts
+    networks: dict[str, nn.Module]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return self.facts.classes
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """How to cut the beats that this model reads."""
+        return Segmenter.from_dict(self.facts.segmenter)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained weights, all networks together."""
+        return sum(p.numel() for network in self.networks.values() for p in network.parameters())
+
+    def predict(
+        self,
+        signal: npt.NDArray[np.float32],
+        index: npt.NDArray[np.int64] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> npt.NDArray[np.float64]:
+        """Class probabilities of beats.
+
+        Args:
+            signal: (n, leads, time) beats, cut by `segmenter`; may be a memory map.
+            index: rows of `signal` to predict; None for all.
+            device: where to compute.
+
+        Returns:
+            (len(index), classes) probabilities; rows sum to 1. A cascade composes softly:
+            p(N) = 1 − a and p(k) = a · t_k, a from the anomaly detector, t from the type classifier.
+        """
+        rows = np.arange(len(signal)) if index is None else index
+        outputs = {
+            name: probabilities(network, signal, rows, device) for name, network in self.networks.items()
+        }
+        if self.facts.kind == "single":
+            return outputs["all"]
+        return compose(self.classes, self.facts.networks["type"].classes, outputs["anomaly"], outputs["type"])
+
+    def save(self, folder: Path) -> None:
+        """Writes `model.safetensors` and `model.json` into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {
+            f"{name}/{key}": value.detach().cpu().contiguous()
+            for name, network in self.networks.items()
+            for key, value in network.state_dict().items()
+        }
+        with whole(folder / "model.safetensors") as beside:
+            save_file(weights, beside)
+        write_json(folder / "model.json", self.facts.model_dump(mode="json"))
+
+    @staticmethod
+    def load(folder: Path) -> Model:
+        """Reads a model folder.
+
+        Raises:
+            EcgError: if a file is missing, damaged, or of another format version.
+        """
+        facts = _read_facts(folder / "model.json")
+        path = folder / "model.safetensors"
+        try:
+            weights = load_file(path)
+        except FileNotFoundError:
+            raise EcgError(
+                f"{path} is missing: a model folder holds model.json and model.safetensors"
+            ) from None
+        except (SafetensorError, OSError) as error:
+            raise EcgError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+        networks = {}
+        for name, need in facts.networks.items():
+            network = build(need.architecture, need.leads, need.length, len(need.classes))
+            own = {
+                key.removeprefix(f"{name}/"): value
+                for key, value in weights.items()
+                if key.startswith(f"{name}/")
+            }
+            try:
+                network.load_state_dict(own)
+            except RuntimeError:
+                raise EcgError(f"{path} does not hold the weights that model.json describes") from None
+            networks[name] = network.eval()
+        return Model(facts, networks)
+
+
+def _read_facts(path: Path) -> ModelFacts:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EcgError(f"{path} is missing: a model folder holds model.json and model.safetensors") from None
+    except (OSError, ValueError) as error:
+        raise EcgError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        found = values.get("format") if isinstance(values, dict) else None
+        raise EcgError(f"{path} has format {found!r}: this version of ecgcli reads format {FORMAT}")
+    try:
+        facts = parse(ModelFacts, values)
+    except EcgError as error:
+        raise EcgError(f"{path} is damaged: {error}") from None
+    expected = {"single": {"all"}, "two_stage": {"anomaly", "type"}}[facts.kind]
+    if set(facts.networks) != expected:
+        raise EcgError(f"{path} is damaged: a {facts.kind} model has the networks {sorted(expected)}")
+    outputs = {
+        "all": facts.classes,
+        "anomaly": ANOMALY,
+        "type": tuple(name for name in facts.classes if name != "N"),
+    }
+    wrong = [name for name, network in facts.networks.items() if network.classes != outputs[name]]
+    if wrong:
+        raise EcgError(f"{path} is damaged: network {wrong[0]} has other classes than the model")
+    return facts
+
+
+def probabilities(
+    network: nn.Module,
+    signal: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.int64],
+    device: str | torch.device = "cpu",
+) -> npt.NDArray[np.float64]:
+    """(len(rows), classes) softmax outputs of one network for some rows of (n, leads, time) beats."""
+    network = network.to(device).eval()
+    outputs = []
+    with torch.inference_mode():
+        for start in range(0, max(1, len(rows)), EVALUATION_BATCH):  # once for no rows: their shape
+            batch = torch.from_numpy(np.asarray(signal[rows[start : start + EVALUATION_BATCH]]))
+            outputs.append(network(batch.to(device)).double().softmax(1).cpu())
+    return np.asarray(torch.cat(outputs).numpy())
+
+
+def compose(
+    classes: tuple[str, ...],
+    types: tuple[str, ...],
+    anomaly: npt.NDArray[np.float64],
+    kind: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Puts the two stages of a cascade together.
+
+    Args:
+        classes: names of all classes.
+        types: names of the abnormal classes, the columns of `kind`.
+        anomaly: (n, 2) probabilities of normal and abnormal.
+        kind: (n, len(types)) probabilities of the type, given that the beat is abnormal.
+
+    Returns:
+        (n, len(classes)) probabilities: p(N) = 1 − a, p(k) = a · t_k.
+    """
+    composed = np.empty((len(anomaly), len(classes)))
+    composed[:, classes.index("N")] = anomaly[:, 0]
+    for k, name in enumerate(types):
+        composed[:, classes.index(name)] = anomaly[:, 1] * kind[:, k]
+    return composed
+
+
+def predict_table(
+    model: Model, table: BeatTable, rows: npt.NDArray[np.int64], device: str | torch.device = "cpu"
+) -> pd.DataFrame:
+    """Predictions of some beats of a table, a row a beat: record, subject, sample, label, p_<class>."""
+    probability = model.predict(table.signal, rows, device)
+    record = table.record[rows]
+    columns: dict[str, Any] = {
+        "record": np.array(table.records)[record],
+        "subject": np.array(table.subjects)[record],
+        "sample": table.sample[rows],
+        "label": np.array(table.classes)[table.label[rows]],
+    }
+    columns |= {f"p_{name}": probability[:, k] for k, name in enumerate(model.classes)}
+    return pd.DataFrame(columns)
