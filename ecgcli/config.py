@@ -248,7 +248,7 @@ class TrainerChoice(Choice):
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     epochs: Positive
-    steps: Positive | None
+    steps: Annotated[int, Field(ge=2)] | None
     batch_size: Positive
     gradient_clip: Annotated[float, Field(gt=0)] | None
     deterministic: bool

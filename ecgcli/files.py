@@ -25,7 +25,7 @@ def whole(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield beside
-        os.replace(beside, path)
+        beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -65,6 +65,6 @@ def whole_folder(path: Path) -> Iterator[Path]:
         replaced = path.with_name(path.name + ".replaced")
         shutil.rmtree(replaced, ignore_errors=True)
         if path.exists():
-            os.replace(path, replaced)
-        os.replace(partial, path)
+            path.replace(replaced)
+        partial.replace(path)
         shutil.rmtree(replaced, ignore_errors=True)

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from ecgcli.cli import COMMANDS, conf_dir
 from ecgcli.config import MACHINE_FIELDS, TrainConfig, identity, parse, plain, settings
 from ecgcli.errors import EcgError
+from tests.conftest import compose_values
 
 GROUPS = sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
 CHOICES = sorted(
@@ -23,12 +22,6 @@ CHOICES = sorted(
 EXPERIMENTS = sorted(path.stem for path in conf_dir().glob("experiment/*.yaml"))
 
 
-def composed(*overrides: str, command: str = "train") -> dict[str, Any]:
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        values: Any = OmegaConf.to_container(compose(command, list(overrides)), resolve=True)
-    return dict(values)
-
-
 def natural(choice: str) -> list[str]:
     """The data that a protocol needs."""
     return {"protocol=kaggle": ["data=kaggle"], "protocol=inter_patient": ["data=mitdb"]}.get(choice, [])
@@ -36,13 +29,13 @@ def natural(choice: str) -> list[str]:
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_file_fits_its_class(choice: str) -> None:
-    config = parse(TrainConfig, composed(*natural(choice), choice))
+    config = parse(TrainConfig, compose_values(*natural(choice), choice))
     assert parse(TrainConfig, json.loads(json.dumps(plain(config)))) == config
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_fits(experiment: str) -> None:
-    parse(TrainConfig, composed(f"experiment={experiment}"))
+    parse(TrainConfig, compose_values(f"experiment={experiment}"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -51,11 +44,11 @@ def test_every_command_has_a_file(command: str) -> None:
 
 
 def test_every_data_set_has_its_natural_protocol_and_an_override_wins() -> None:
-    assert composed("data=kaggle")["protocol"]["name"] == "kaggle"
-    assert composed("data=kaggle")["beat"]["name"] == "kaggle"
-    assert composed("data=mitdb")["protocol"]["name"] == "inter_patient"
-    assert composed()["protocol"]["name"] == "by_subject"
-    assert composed("data=kaggle", "protocol=inter_patient")["protocol"]["name"] == "inter_patient"
+    assert compose_values("data=kaggle")["protocol"]["name"] == "kaggle"
+    assert compose_values("data=kaggle")["beat"]["name"] == "kaggle"
+    assert compose_values("data=mitdb")["protocol"]["name"] == "inter_patient"
+    assert compose_values()["protocol"]["name"] == "by_subject"
+    assert compose_values("data=kaggle", "protocol=inter_patient")["protocol"]["name"] == "inter_patient"
 
 
 def test_the_schema_and_the_files_know_the_same_settings() -> None:
@@ -68,20 +61,20 @@ def test_the_schema_and_the_files_know_the_same_settings() -> None:
                 walk(value, f"{prefix}{key}.")
 
     for choice in CHOICES:
-        walk(composed(*natural(choice), choice))
+        walk(compose_values(*natural(choice), choice))
     assert written == set(settings(TrainConfig))
 
 
 def test_machine_matters_are_no_part_of_the_identity() -> None:
-    base = parse(TrainConfig, composed())
+    base = parse(TrainConfig, compose_values())
     for override in ("data_dir=x", "force=true", "trainer.accelerator=cpu", "trainer.threads=1"):
-        assert identity(parse(TrainConfig, composed(override))) == identity(base)
-    assert identity(parse(TrainConfig, composed("seed=1"))) != identity(base)
+        assert identity(parse(TrainConfig, compose_values(override))) == identity(base)
+    assert identity(parse(TrainConfig, compose_values("seed=1"))) != identity(base)
     assert set(MACHINE_FIELDS) <= set(settings(TrainConfig))
 
 
 def test_a_configuration_from_elsewhere_names_no_code(tmp_path: Path) -> None:
-    values = composed()
+    values = compose_values()
     values["model"] = {"_target_": "pathlib.Path.write_text", "name": "cnn"}
-    with pytest.raises(EcgError, match="unknown setting model._target_"):
+    with pytest.raises(EcgError, match=r"unknown setting model\._target_"):
         parse(TrainConfig, values)

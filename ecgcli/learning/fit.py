@@ -89,11 +89,14 @@ def tasks(table: BeatTable, part: Part, config: TrainConfig) -> list[Task]:
     train_label, validation_label = labels(table, part, train), labels(table, part, validation)
     batch = config.trainer.batch_size
     steps = config.trainer.steps or config.trainer.epochs * -(-len(train) // batch)
-    rounds = min(config.trainer.epochs, steps)
+    rounds = min(config.trainer.epochs, max(1, steps // 2))  # a cascade needs two steps in a round
+    per_round = max(2, steps // rounds)
     sampling = config.sampling
     none = Stage(method="none", strength=0.0)
 
-    def task(name: str, classes: tuple[str, ...], stage: Stage, steps: int, keep: Any, relabel: Any) -> Task:
+    def task(
+        name: str, classes: tuple[str, ...], stage: Stage, per_round: int, keep: Any, relabel: Any
+    ) -> Task:
         inside, outside = keep(train_label), keep(validation_label)
         return Task(
             name,
@@ -104,7 +107,7 @@ def tasks(table: BeatTable, part: Part, config: TrainConfig) -> list[Task]:
             relabel(validation_label[outside]),
             stage,
             isinstance(sampling, Imbalanced) and sampling.order == "fixed",
-            max(1, steps // rounds) * rounds,
+            per_round * rounds,
             rounds,
         )
 
@@ -113,10 +116,10 @@ def tasks(table: BeatTable, part: Part, config: TrainConfig) -> list[Task]:
 
     match sampling:
         case Imbalanced():
-            return [task("all", part.classes, none, steps, everything, lambda label: label)]
+            return [task("all", part.classes, none, per_round, everything, lambda label: label)]
         case Rebalanced():
             stage = Stage(method=sampling.method, strength=sampling.strength)
-            return [task("all", part.classes, stage, steps, everything, lambda label: label)]
+            return [task("all", part.classes, stage, per_round, everything, lambda label: label)]
         case TwoStage():
             types = tuple(name for name in part.classes if name != "N")
             if "N" not in part.classes or len(types) < 2:
@@ -126,7 +129,7 @@ def tasks(table: BeatTable, part: Part, config: TrainConfig) -> list[Task]:
                 )
             normal = part.classes.index("N")
             codes = np.cumsum([name != "N" for name in part.classes]) - 1
-            first = round(steps * sampling.share)
+            first = min(max(round(per_round * sampling.share), 1), per_round - 1)
             return [
                 task(
                     "anomaly",
@@ -140,7 +143,7 @@ def tasks(table: BeatTable, part: Part, config: TrainConfig) -> list[Task]:
                     "type",
                     types,
                     sampling.type,
-                    steps - first,
+                    per_round - first,
                     lambda label: label != normal,
                     lambda label: codes[label],
                 ),

@@ -14,18 +14,18 @@ from ecgcli.learning.networks import Block, build
 
 
 def cnn(**changes: object) -> Cnn:
-    values = dict(
-        name="cnn",
-        channels=(8, 16),
-        kernel_sizes=(5,),
-        strides=(2,),
-        dilations=(1,),
-        normalisation="batch",
-        activation="relu",
-        dropout=0.1,
-        pooling="both",
-        residual=True,
-    )
+    values = {
+        "name": "cnn",
+        "channels": (8, 16),
+        "kernel_sizes": (5,),
+        "strides": (2,),
+        "dilations": (1,),
+        "normalisation": "batch",
+        "activation": "relu",
+        "dropout": 0.1,
+        "pooling": "both",
+        "residual": True,
+    }
     return Cnn.model_validate({**values, **changes})
 
 

@@ -1,0 +1,147 @@
+"""From a folder of WFDB records to a BeatTable, one record at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecgcli.beats.segment import Segmenter
+from ecgcli.beats.store import write_columns, write_signal
+from ecgcli.errors import EcgError
+from ecgcli.recordings.aami import BEAT_SYMBOLS, CLASS_MAPS, CLASSES
+from ecgcli.recordings.record import Annotations, Record
+from ecgcli.recordings.wfdb_io import read_record, unknown_symbols
+
+
+@dataclass
+class _Found:
+    """What is gathered while the records go by."""
+
+    columns: defaultdict[str, list[npt.NDArray[Any]]] = field(default_factory=lambda: defaultdict(list))
+    subjects: list[str] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    unknown: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    stand_ins: defaultdict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    flutter: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    left_out: int = 0
+
+
+def cut_folder(
+    folder: Path, names: list[str], source: str, class_map: str, segmenter: Segmenter, into: Path
+) -> None:
+    """Cuts the annotated beats of a folder's records into a table on disk.
+
+    R positions and RR intervals are those of the beat annotations alone; rhythm and noise marks play no part.
+
+    Args:
+        folder: the folder of the records.
+        names: the records, ascending.
+        source: name of the data set.
+        class_map: name of the map from symbols to classes.
+        segmenter: what cuts the beats.
+        into: an empty folder, to be read with `store.read_table`.
+
+    Raises:
+        EcgError: a record is damaged or does not have the leads asked for, or no record has a beat.
+    """
+    found = _Found()
+    n = write_signal(into / "signal.npy", _cut_records(folder, names, segmenter, found))
+    if not n:
+        raise EcgError(f"{folder}: no beat in its {len(names)} records; expected annotated beats")
+    columns = {name: np.concatenate(parts) for name, parts in found.columns.items()}
+    index = {symbol: CLASSES.index(name) for symbol, name in CLASS_MAPS[class_map].items()}
+    columns["label"] = np.array([index[symbol] for symbol in columns["symbol"].tolist()])
+    columns["split"] = np.full(n, -1)
+    facts = {
+        "classes": CLASSES,
+        "records": names,
+        "subjects": found.subjects,
+        "rates": found.rates,
+        "leads": segmenter.leads,
+        "rate": segmenter.rate,
+        "class_map": class_map,
+        "source": source,
+        "fingerprint": _fingerprint(folder, names),
+        "notes": list(_notes(found)),
+    }
+    write_columns(into, columns, facts)
+
+
+def _cut_records(
+    folder: Path, names: list[str], segmenter: Segmenter, found: _Found
+) -> Iterator[npt.NDArray[np.float32]]:
+    for number, name in enumerate(names):
+        record = read_record(folder / name)
+        marks = record.annotations
+        assert marks is not None
+        beat = np.flatnonzero(np.isin(marks.symbol, list(BEAT_SYMBOLS)))
+        try:
+            signal, kept, span = segmenter.cut(record.signal, record.rate, record.leads, marks.sample[beat])
+        except EcgError as error:
+            raise EcgError(f"{folder / name}: {error}") from error
+        found.left_out += len(beat) - len(kept)
+        beat = beat[kept]
+        for key, column in {
+            "record": np.full(len(beat), number),
+            "sample": marks.sample[beat],
+            "symbol": marks.symbol[beat],
+            "span": span,
+        }.items():
+            found.columns[key].append(column)
+        found.subjects.append(record.subject)
+        found.rates.append(record.rate)
+        _look_at(record, marks, segmenter, found)
+        yield signal
+
+
+def _look_at(record: Record, marks: Annotations, segmenter: Segmenter, found: _Found) -> None:
+    for unknown, n in unknown_symbols(marks).items():
+        found.unknown[unknown][record.name] = n
+    taken = [record.leads[i] for i in segmenter.leads_taken(record.leads)]
+    for asked, lead in zip(segmenter.leads, taken, strict=True):
+        if asked not in ("first", "other") and asked.casefold() != lead.casefold():
+            found.stand_ins[asked, lead].append(record.name)
+    begin, end = marks.sample[marks.symbol == "["], marks.sample[marks.symbol == "]"]
+    waves = int(np.sum(marks.symbol == "!"))
+    if len(begin) or waves:
+        lasting = f", {(end - begin).sum() / record.rate:.0f} s" if len(begin) == len(end) else ""
+        found.flutter.append(
+            f"record {record.name} has {waves} waves in {len(begin)} episode{'s' if len(begin) != 1 else ''}{lasting}"
+        )
+    if not np.isfinite(record.signal).all():
+        found.missing.append(record.name)
+
+
+def _notes(found: _Found) -> Iterator[str]:
+    for symbol, counts in found.unknown.items():
+        where = ", ".join(f"{n} in record {name}" for name, n in counts.items())
+        yield f"The annotation symbol {symbol!r} is unknown and counts as no beat: {where}."
+    for (asked, lead), records in found.stand_ins.items():
+        yield f"{lead} stands in for {asked} in {_listed(records)}."
+    if found.flutter:
+        yield f"Ventricular flutter is not cut into beats: {'; '.join(found.flutter)}."
+    if found.missing:
+        yield f"Missing samples are bridged in {_listed(found.missing)}."
+    if found.left_out:
+        yield f"{found.left_out:,} beats at the ends of records lack the next two that their window needs."
+
+
+def _listed(records: list[str]) -> str:
+    return f"record{'s' if len(records) > 1 else ''} {', '.join(records)}"
+
+
+def _fingerprint(folder: Path, names: list[str]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for path in (folder / f"{name}{ending}" for name in names for ending in (".hea", ".dat", ".atr")):
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()

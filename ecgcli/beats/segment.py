@@ -1,0 +1,227 @@
+"""Segmenter: where a beat starts and ends, at which rate and scale; it travels with every model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
+
+from ecgcli.config import Beat, CentredBeat, KaggleBeat
+from ecgcli.errors import EcgError
+from ecgcli.recordings.resample import rate_ratio, resample
+
+_KAGGLE_RATE = 360  # Hz of MIT-BIH, from which the Kaggle files were cut
+_KAGGLE_STEP = 3
+_KAGGLE_LENGTH = 187
+_FLAT = 1e-5  # mV: what varies by less is the rounding of numbers, not a signal
+
+Cut = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """Cuts beats from a recording around given R positions.
+
+    Attributes:
+        beat: the choice it was made from. `kaggle` is the window of the Kaggle heartbeat files: from R over
+            the RR interval and a fifth of the next one, every third sample of 360 Hz without an anti-alias
+            filter, min–max scaled, cut or padded with zeros to 187. `centred` is a window of fixed length
+            around R at a chosen rate.
+    """
+
+    beat: KaggleBeat | CentredBeat
+
+    @classmethod
+    def from_config(cls, beat: KaggleBeat | CentredBeat) -> Segmenter:
+        """The segmenter that a `beat=` choice describes."""
+        return cls(beat)
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Segmenter:
+        """Reads what `to_dict` gave.
+
+        Raises:
+            EcgError: the values describe no segmenter; the message names the field.
+        """
+        try:
+            return cls(TypeAdapter(Beat).validate_json(json.dumps(values)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(["segmenter", *(str(key) for key in first["loc"][1:])])
+            raise EcgError(f"{where}: {first['msg']}") from error
+        except (TypeError, ValueError) as error:
+            raise EcgError("segmenter: expected a JSON object such as {'name': 'kaggle'}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values that `from_dict` reads back."""
+        return self.beat.model_dump(mode="json")
+
+    @property
+    def rate(self) -> float:
+        """Samples per second of a beat, in Hz."""
+        return self.beat.rate if isinstance(self.beat, CentredBeat) else _KAGGLE_RATE / _KAGGLE_STEP
+
+    @property
+    def length(self) -> int:
+        """Samples of a beat."""
+        if isinstance(self.beat, CentredBeat):
+            return round((self.beat.before + self.beat.after) * self.beat.rate)
+        return _KAGGLE_LENGTH
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Names of the leads, as asked for; `first` is whichever the record has first."""
+        return self.beat.leads if isinstance(self.beat, CentredBeat) else ("first",)
+
+    @property
+    def context(self) -> str:
+        """What a beat needs around its R peak, in words."""
+        if isinstance(self.beat, CentredBeat):
+            whole = "; scaled by the whole recording" if self.beat.scaling == "record" else ""
+            return f"{self.beat.before:g} s before R to {self.beat.after:g} s after it{whole}"
+        return (
+            "from R to a fifth of the RR interval after the next: the two R peaks that follow must be known"
+        )
+
+    def leads_taken(self, lead_names: Sequence[str]) -> tuple[int, ...]:
+        """Which of a record's leads stand for the leads asked for.
+
+        A lead is taken by its name. `other` asks for the record's first lead that no name takes; with
+        `fallback=other` this also stands in for a lead that the record does not have.
+
+        Args:
+            lead_names: names of the record's leads.
+
+        Returns:
+            Indices into `lead_names`, one for each lead asked for.
+
+        Raises:
+            EcgError: the record lacks a lead that may not be replaced, or has too few leads.
+        """
+        if not isinstance(self.beat, CentredBeat):
+            return (0,)
+        names = [name.casefold() for name in lead_names]
+        by_name = [
+            names.index(lead.casefold()) if lead.casefold() in names else None for lead in self.beat.leads
+        ]
+        taken: list[int] = []
+        for lead, index in zip(self.beat.leads, by_name, strict=True):
+            if index is None or index in taken:
+                if lead != "other" and self.beat.fallback == "refuse":
+                    raise EcgError(
+                        f"no lead {lead}, only {', '.join(lead_names)}; fallback=other takes another"
+                    )
+                free = [i for i in range(len(names)) if i not in taken and i not in by_name]
+                if not free:
+                    raise EcgError(f"{len(names)} leads ({', '.join(lead_names)}), expected {len(by_name)}")
+                index = free[0]
+            taken.append(index)
+        return tuple(taken)
+
+    def cut(
+        self,
+        signal: npt.NDArray[np.floating],
+        rate: float,
+        lead_names: Sequence[str],
+        samples: npt.NDArray[np.integer],
+    ) -> Cut:
+        """Cuts the beats of one recording.
+
+        Missing samples (NaN) are bridged by straight lines; a flat stretch gives zeros, never NaN. Windows
+        that reach over an edge of the recording repeat its first or last sample.
+
+        Args:
+            signal: (leads, time) in mV.
+            rate: samples per second of `signal`, in Hz.
+            lead_names: names of its leads.
+            samples: (k,) ascending positions of the R peaks, in samples of `signal`.
+
+        Returns:
+            The beats, (m, leads, length) float32; which of `samples` they are, (m,) ascending indices
+            (`kaggle` leaves out beats that lack two following ones); and the first and one past the last
+            sample of `signal` of each window, (m, 2).
+
+        Raises:
+            EcgError: no such lead, a rate that is none, or positions that do not ascend within the signal.
+        """
+        positions: npt.NDArray[np.int64] = np.asarray(samples, dtype=np.int64)
+        if signal.ndim != 2 or len(signal) != len(lead_names) or not signal.size:
+            raise EcgError(f"a signal of shape {signal.shape} with {len(lead_names)} lead names")
+        if not 10 <= rate <= 100_000:
+            raise EcgError(f"a sampling rate of {rate:g} Hz; expected 10 to 100,000 Hz")
+        time = signal.shape[1]
+        if len(positions) and (positions[0] < 0 or positions[-1] >= time or (np.diff(positions) < 0).any()):
+            raise EcgError(f"positions of beats do not ascend within the signal's {time} samples")
+        leads = np.stack([_bridged(signal[i]) for i in self.leads_taken(lead_names)])
+        if isinstance(self.beat, CentredBeat):
+            return _cut_centred(self.beat, self.length, leads, rate, positions)
+        return _cut_kaggle(leads, rate, positions)
+
+
+def _cut_kaggle(lead: npt.NDArray[np.floating], rate: float, samples: npt.NDArray[np.int64]) -> Cut:
+    ratio = rate_ratio(rate, _KAGGLE_RATE)
+    lead = resample(lead, ratio)[0].astype(np.float64)
+    marks = np.minimum(np.rint(samples * float(ratio)).astype(np.int64), len(lead) - 1)
+    interval, next_interval = np.diff(marks)[:-1], np.diff(marks)[1:]
+    width = (interval + 0.2 * next_interval).astype(np.int64)  # of marks[:-2], in samples of 360 Hz
+    kept = np.flatnonzero(width > 0)
+    start, width = marks[kept], width[kept]
+    if not len(kept):
+        return np.zeros((0, 1, _KAGGLE_LENGTH), np.float32), kept, np.zeros((0, 2), np.int64)
+
+    count = -(-width // _KAGGLE_STEP)  # every third sample, the first included
+    first = np.cumsum(count) - count  # windows differ in length: they lie one behind another, (count.sum(),)
+    within = np.arange(count.sum()) - np.repeat(first, count)
+    values = lead[np.repeat(start, count) + _KAGGLE_STEP * within]
+    low, high = np.minimum.reduceat(values, first), np.maximum.reduceat(values, first)
+    spread = np.where(high - low > _FLAT, high - low, 1.0)
+    values = (values - np.repeat(low, count)) / np.repeat(spread, count)
+    beats = np.zeros((len(kept), 1, _KAGGLE_LENGTH), np.float32)
+    seen = within < _KAGGLE_LENGTH
+    beats[np.repeat(np.arange(len(kept)), count)[seen], 0, within[seen]] = values[seen]
+    # all of the window counts, as its extremes set the scale even where its end is cut off
+    end = np.ceil((start + width) / float(ratio)).astype(np.int64)
+    return beats, kept, np.stack([samples[kept], end], axis=1)
+
+
+def _cut_centred(
+    beat: CentredBeat,
+    length: int,
+    leads: npt.NDArray[np.floating],
+    rate: float,
+    samples: npt.NDArray[np.int64],
+) -> Cut:
+    raw_time = leads.shape[1]
+    ratio = rate_ratio(rate, beat.rate)
+    leads = resample(leads, ratio).astype(np.float32)  # (leads, time)
+    if beat.scaling == "record":
+        # The 5th to 95th percentile reaches into the QRS complexes and still shrugs off artefacts; 3.29
+        # makes it a standard deviation where values are normally distributed. 50,000 values tell them.
+        low, middle, high = np.percentile(leads[:, :: leads.shape[1] // 50_000 + 1], [5, 50, 95], axis=-1)
+        spread = np.where(high - low > _FLAT, (high - low) / 3.29, 1.0)
+        leads = ((leads - middle[:, None]) / spread[:, None]).astype(np.float32)
+    start = np.rint(samples * float(ratio)).astype(np.int64) - round(beat.before * beat.rate)
+    index = np.clip(start[:, None] + np.arange(length), 0, leads.shape[1] - 1)  # (m, length)
+    beats = np.stack([lead[index] for lead in leads], axis=1)  # (m, leads, length)
+    if beat.scaling == "beat":
+        beats -= beats.mean(axis=-1, keepdims=True)
+        deviation = beats.std(axis=-1, keepdims=True)
+        beats /= np.where(deviation > _FLAT, deviation, 1.0)
+    span = np.stack([np.floor(start / float(ratio)), np.ceil((start + length) / float(ratio))], axis=1)
+    return beats, np.arange(len(samples)), np.clip(span, 0, raw_time).astype(np.int64)
+
+
+def _bridged(lead: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    there = np.isfinite(lead)
+    if there.all():
+        return lead
+    if not there.any():
+        return np.zeros_like(lead)
+    filled = lead.copy()
+    filled[~there] = np.interp(np.flatnonzero(~there), np.flatnonzero(there), lead[there])
+    return filled

@@ -1,0 +1,166 @@
+"""From a `data=` choice to its BeatTable: built once, kept on disk, mapped from then on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from ecgcli.beats.from_records import cut_folder
+from ecgcli.beats.segment import Segmenter
+from ecgcli.beats.store import read_table, whole_folder, write_table
+from ecgcli.beats.table import BeatTable
+from ecgcli.config import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
+from ecgcli.errors import EcgError
+from ecgcli.recordings.aami import CLASS_MAPS
+from ecgcli.recordings.wfdb_io import record_names
+
+BEATS_VERSION = 1
+"""Grows with every change of what the same source and segmenter give."""
+
+_OURS = re.compile(r"\.?(beats-(demo|mitdb|kaggle)|demo)-[0-9a-f]{16}(\.\d+)?")
+
+
+# -- places --------------------------------------------------------------------------------------------
+
+
+def data_dir(choice: str | None) -> Path:
+    """The folder of the databases: as given, else `$ECG_DATA`, else `./data`."""
+    return Path(choice or os.environ.get("ECG_DATA") or "data").expanduser()
+
+
+def cache_dir() -> Path:
+    """The folder of the cache: `$ECG_CACHE`, else `ecgcli` in the user's cache directory."""
+    if given := os.environ.get("ECG_CACHE"):
+        return Path(given).expanduser()
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    if not home.is_absolute():  # the XDG standard: a relative path counts as none
+        home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return home / "ecgcli"
+
+
+def cache_size() -> int:
+    """Bytes of what the cache holds."""
+    return sum(p.stat().st_size for entry in _entries() for p in entry.rglob("*") if p.is_file())
+
+
+def clean_cache() -> int:
+    """Empties the cache, of this program's own entries only; returns the bytes set free."""
+    size = cache_size()
+    for entry in _entries():
+        shutil.rmtree(entry, ignore_errors=True)
+    return size - cache_size()
+
+
+def _entries() -> list[Path]:
+    folder = cache_dir()
+    return [p for p in folder.iterdir() if _OURS.fullmatch(p.name)] if folder.is_dir() else []
+
+
+# -- tables --------------------------------------------------------------------------------------------
+
+
+def beats(
+    data: Demo | Mitdb | Kaggle, beat: KaggleBeat | CentredBeat, data_dir: Path, test: bool = True
+) -> BeatTable:
+    """The beats of a data set, ordered by (record, sample); built on first use, then mapped from the cache.
+
+    Args:
+        data: which data set.
+        beat: how its beats are cut.
+        data_dir: folder of the databases.
+        test: for `kaggle`, whether the published test file is part of it; without it, it is not read.
+
+    Raises:
+        EcgError: the data is missing or damaged, or the cache cannot be written.
+    """
+    try:
+        entry = _entry(data, beat, data_dir, test)
+        table = read_table(entry)
+        if table is None:
+            _build(data, beat, data_dir, test, entry)
+            table = read_table(entry)
+    except OSError as error:
+        said = error.strerror or error
+        raise EcgError(f"{cache_dir()}: no place for the beats: {said}; $ECG_CACHE names another") from error
+    if table is None:
+        raise EcgError(f"{entry}: cannot be read back; $ECG_CACHE names another place for the cache")
+    return table
+
+
+def demo_folder(data: Demo) -> Path:
+    """Where the simulated recordings of a `data=demo` choice are kept; made by `beats` on first use."""
+    from ecgcli.recordings.simulate import SIMULATOR_VERSION
+
+    return cache_dir() / f"demo-{_hash({'simulator': SIMULATOR_VERSION, **data.model_dump()})}"
+
+
+def _entry(data: Demo | Mitdb | Kaggle, beat: KaggleBeat | CentredBeat, data_dir: Path, test: bool) -> Path:
+    """The place in the cache, named by all that determines the beats."""
+    by: dict[str, Any] = {"version": BEATS_VERSION, "segmenter": Segmenter.from_config(beat).to_dict()}
+    if isinstance(data, Demo):
+        by |= {"recordings": demo_folder(data).name, "classes": dict(CLASS_MAPS["aami"])}
+    elif isinstance(data, Mitdb):
+        record_names(data_dir / "mitdb")  # says so where there is no such folder
+        files = sorted((data_dir / "mitdb").glob("[!.]*"))
+        by |= {"map": data.class_map, "classes": dict(CLASS_MAPS[data.class_map]), "files": _stamps(files)}
+    else:
+        from ecgcli.beats.kaggle import kaggle_files
+
+        by |= {"test": test, "files": _stamps(kaggle_files(data_dir, data.source, test))}
+    return cache_dir() / f"beats-{data.name}-{_hash(by)}"
+
+
+def _hash(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _stamps(files: list[Path]) -> list[tuple[str, int, int]]:
+    stamps = [(path.name, path.stat()) for path in files if path.is_file()]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps]
+
+
+def _build(
+    data: Demo | Mitdb | Kaggle, beat: KaggleBeat | CentredBeat, data_dir: Path, test: bool, entry: Path
+) -> None:
+    segmenter = Segmenter.from_config(beat)
+    if isinstance(data, Mitdb):
+        _cut(data_dir / "mitdb", "mitdb", data.class_map, segmenter, entry)
+    elif isinstance(data, Demo):
+        _build_demo(data, segmenter, entry)
+    else:
+        from ecgcli.beats.kaggle import kaggle_table
+
+        _say("reading the Kaggle heartbeat files")
+        with whole_folder(entry) as beside:
+            write_table(beside, kaggle_table(data_dir, data.source, test))
+
+
+def _build_demo(data: Demo, segmenter: Segmenter, entry: Path) -> None:
+    from ecgcli.recordings.simulate import write_demo
+
+    folder = demo_folder(data)
+    if folder.is_dir():
+        try:
+            return _cut(folder, "demo", "aami", segmenter, entry)
+        except EcgError:  # somebody damaged the recordings: they are made anew
+            shutil.rmtree(folder)
+    _say(f"simulating {data.patients} patients, {data.minutes:g} minutes each")
+    write_demo(folder, data.patients, data.minutes, data.seed)
+    return _cut(folder, "demo", "aami", segmenter, entry)
+
+
+def _cut(folder: Path, source: str, class_map: str, segmenter: Segmenter, entry: Path) -> None:
+    names = record_names(folder)
+    _say(f"cutting the beats of {len(names)} records of {folder}")
+    with whole_folder(entry) as beside:
+        cut_folder(folder, names, source, class_map, segmenter, beside)
+
+
+def _say(text: str) -> None:
+    print(f"ecg: {text}; kept in {cache_dir()}", file=sys.stderr, flush=True)

@@ -1,0 +1,114 @@
+"""What `ecg train` and `ecg eval` end with: predictions saved, scored from the file, reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecgcli.beats.audit import Audit
+from ecgcli.beats.protocol import Part, labels
+from ecgcli.beats.table import BeatTable
+from ecgcli.evaluation.metrics import error_budget, score
+from ecgcli.files import whole, write_json
+from ecgcli.reporting.report import write_report
+from ecgcli.reporting.terminal import print_report
+from ecgcli.runs import command_line
+
+
+def conclude(
+    folder: Path,
+    title: str,
+    table: BeatTable,
+    part: Part,
+    audit: Audit,
+    predictions: Mapping[str, pd.DataFrame],
+    cascade: bool,
+    training: dict[str, Any],
+    provenance: dict[str, Any],
+) -> dict[str, Any]:
+    """Writes `predictions/`, `metrics.json`, `figures/` and `report.md` into a folder.
+
+    Args:
+        folder: where to.
+        title: what the report is about.
+        table: the beats.
+        part: the parts of the protocol; for an evaluation on other data, its test part alone.
+        audit: what leaks between the parts.
+        predictions: predictions of `validation` and `test`, or one of them.
+        cascade: whether the model has two stages, so that its errors have a stage.
+        training: steps, parameters, seconds, weights and curves of the training.
+        provenance: as for `run.json`.
+
+    Returns:
+        What `metrics.json` holds.
+    """
+    saved = {
+        name: _saved(frame, folder / "predictions" / f"{name}.parquet") for name, frame in predictions.items()
+    }
+    scores = {name: score(frame, part.classes) for name, frame in saved.items()}
+    leading = "test" if "test" in saved else "validation"
+    metrics: dict[str, Any] = {
+        "title": title,
+        "command": command_line(),
+        "data": {
+            "name": table.source,
+            "beats": len(table),
+            "records": len(table.records),
+            "subjects": len(set(table.subjects)),
+            "fingerprint": table.fingerprint,
+            "notes": list(table.notes),
+        },
+        "protocol": {
+            "name": part.name,
+            "statement": part.statement,
+            "caveats": list(part.caveats),
+            "intra_patient": "records" in part.leaks,
+        },
+        "class_map": table.class_map,
+        "classes": list(part.classes),
+        "audit": {"sentences": audit.sentences(), **audit.to_dict()},
+        "support": _support(table, part),
+        "training": training,
+        "validation": scores.get("validation"),
+        "test": scores.get("test"),
+        "error_budget": error_budget(saved[leading], part.classes) if cascade else None,
+    }
+    write_json(folder / "metrics.json", metrics)
+    write_report(folder, facts(metrics) | {"predictions": dict(saved), "provenance": provenance})
+    return metrics
+
+
+def facts(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The report's view of `metrics.json`: the scores of the parts stand together."""
+    return {**metrics, "metrics": {name: metrics[name] for name in ("validation", "test")}}
+
+
+def show(metrics: Mapping[str, Any]) -> None:
+    """Prints the report of a finished folder on the terminal."""
+    print_report(facts(metrics))
+
+
+def _saved(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The predictions as anybody will read them: from the file."""
+    with whole(path) as beside:
+        frame.to_parquet(beside, index=False)
+    return pd.read_parquet(path)
+
+
+def _support(table: BeatTable, part: Part) -> dict[str, dict[str, int]]:
+    parts = {"train": part.train, "validation": part.validation, "test": part.test}
+    return {
+        name: dict(
+            zip(
+                part.classes,
+                np.bincount(labels(table, part, rows), minlength=len(part.classes)).tolist(),
+                strict=True,
+            )
+        )
+        for name, rows in parts.items()
+        if rows is not None and len(rows)
+    }

@@ -1,0 +1,97 @@
+"""`ecg train`: beats → parts → audit → fit → predictions → report."""
+
+from __future__ import annotations
+
+import shlex
+
+from ecgcli.beats.audit import audit, check
+from ecgcli.beats.protocol import parts
+from ecgcli.beats.sources import beats, data_dir
+from ecgcli.commands.results import conclude, show
+from ecgcli.config import TrainConfig
+from ecgcli.errors import EcgError
+from ecgcli.files import write_json
+from ecgcli.runs import (
+    OUTPUTS,
+    RESULTS_VERSION,
+    Clock,
+    Run,
+    begin,
+    command_line,
+    finished,
+    provenance,
+    record_opening,
+    run_name,
+)
+
+
+def train(config: TrainConfig) -> None:
+    """Trains a classifier, scores it and writes the run folder.
+
+    A run that is finished already is shown, not repeated, unless `force` asks for it.
+
+    Raises:
+        EcgError: for whatever the user can mend; see the rooms that this walks through.
+    """
+    clock = Clock()
+    table = beats(config.data, config.beat, data_dir(config.data_dir), test=config.test)
+    done = None if config.force else finished(config)
+    if done:
+        _still_holds(done, table.fingerprint)
+        show(done.metrics)
+        print(f"This run was finished before: {done.path}\nforce=true repeats it.")
+        return
+    (part,) = parts(table, config.protocol, test=config.test)
+    leaks = audit(table, part)
+    check(leaks, part, config.allow_leak)
+    clock.lap("beats")
+
+    with begin(config) as folder:
+        # here and not at the top: torch and Lightning cost seconds, which a mistake above should not
+        from ecgcli.learning.fit import fit
+        from ecgcli.learning.model import predict_table
+        from ecgcli.reporting.tensorboard import log_results
+
+        fitted = fit(table, part, config, folder)
+        clock.lap("training")
+        predictions = {"validation": predict_table(fitted.model, table, part.validation)}
+        if part.test is not None:
+            predictions["test"] = predict_table(fitted.model, table, part.test)
+            opened: dict[str, object] = {"run": run_name(config), "data": table.source, "protocol": part.name}
+            opened |= {"class_map": table.class_map, "beats": len(part.test)}
+            record_opening("train", {**opened, "fingerprint": table.fingerprint})
+        clock.lap("prediction")
+        facts = provenance(config, table.fingerprint, clock.rounded())
+        metrics = conclude(
+            folder,
+            title=run_name(config),
+            table=table,
+            part=part,
+            audit=leaks,
+            predictions=predictions,
+            cascade=fitted.model.facts.kind == "two_stage",
+            training=fitted.story(config),
+            provenance=facts,
+        )
+        log_results(folder, config, metrics)
+        clock.lap("report")
+        write_json(folder / "run.json", facts | {"seconds": clock.rounded()})
+    run = Run(OUTPUTS / "train" / run_name(config))
+    show(run.metrics)
+    print(f"Run folder   {run.path}")
+    print(f"TensorBoard  tensorboard --logdir {run.path.parent}")
+    print(f"Next         {next_command(config, run)}")
+
+
+def next_command(config: TrainConfig, run: Run) -> str:
+    """What to try after this run."""
+    if config.sampling.name != "two_stage" and "N" in run.metrics["classes"]:
+        return f"{command_line()} sampling=two_stage"
+    return f"ecg eval run={shlex.quote(str(run.path))}"
+
+
+def _still_holds(run: Run, fingerprint: str) -> None:
+    if run.provenance.get("data_fingerprint") != fingerprint:
+        raise EcgError(f"{run.path} was trained on other data than there are now; force=true repeats it")
+    if run.provenance.get("results_version") != RESULTS_VERSION:
+        raise EcgError(f"{run.path} comes from a version with other results; force=true repeats it")

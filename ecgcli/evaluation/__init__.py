@@ -1,0 +1,1 @@
+"""Evaluation: scores computed from saved predictions."""

@@ -1,0 +1,1 @@
+"""Recordings: signals in mV with their annotations, read, written and simulated."""

@@ -1,0 +1,313 @@
+"""WFDB records: signals and annotations as PhysioNet keeps them, checked before they are believed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ecgcli.errors import EcgError
+from ecgcli.recordings.aami import BEAT_SYMBOLS, NON_BEAT_SYMBOLS
+from ecgcli.recordings.record import Annotations, Record
+
+_MITDB = {"202": "201"}
+SHARED_SUBJECTS: dict[str, dict[str, str]] = {"mitdb": _MITDB, "mit-bih-arrhythmia-database-1.0.0": _MITDB}
+"""Folder of a database → record → subject, for the records of a subject that has several."""
+
+_BITS = {
+    "8": 8,
+    "16": 16,
+    "24": 24,
+    "32": 32,
+    "61": 16,
+    "80": 8,
+    "160": 16,
+    "212": 12,
+    "310": 32 / 3,
+    "311": 32 / 3,
+}
+_MISSING = {"80": -128, "310": -512, "311": -512, "212": -2048, "16": -32768, "61": -32768}
+_LIMIT = {"16": 32767, "212": 2047}
+"""Of each WFDB signal format: bits a sample; the value of a missing sample; the largest one written."""
+
+_MV = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
+
+
+def record_names(folder: Path) -> list[str]:
+    """Names of the WFDB records of a folder, ascending.
+
+    Raises:
+        EcgError: there is no such folder, or no header file in it.
+    """
+    if not folder.is_dir():
+        raise EcgError(f"{folder}: no such folder; expected WFDB records (.hea, .dat, .atr) in it")
+    names = sorted(path.name.removesuffix(".hea") for path in folder.glob("[!.]*.hea") if path.is_file())
+    if not names:
+        raise EcgError(f"{folder}: holds no WFDB record; expected header files (.hea)")
+    return names
+
+
+def subject_of(database: str, record: str) -> str:
+    """Who was recorded: the record's own name, but for subjects with several records.
+
+    Args:
+        database: name of the database's folder ("mitdb").
+        record: name of the record ("202").
+    """
+    return SHARED_SUBJECTS.get(database, {}).get(record, record)
+
+
+def unknown_symbols(annotations: Annotations) -> Counter[str]:
+    """Counts the annotations whose symbol neither marks a beat nor is another one of the WFDB standard."""
+    symbols, counts = np.unique(annotations.symbol, return_counts=True)
+    known = BEAT_SYMBOLS | NON_BEAT_SYMBOLS
+    return Counter({str(s): int(n) for s, n in zip(symbols, counts, strict=True) if s not in known})
+
+
+def read_record(path: Path, digital: bool = False, annotator: str | None = "atr") -> Record:
+    """Reads one WFDB record of one segment with its annotations.
+
+    Signals that are no voltage (respiration, blood pressure) are left out. The header's sizes, first values
+    and checksums are compared with the signal.
+
+    Args:
+        path: the record without an extension (`data/mitdb/100`).
+        digital: raw ADC units as float64 instead of mV as float32.
+        annotator: extension of the annotation file; None reads no annotations.
+
+    Returns:
+        The record. In mV, missing samples are NaN. An annotation code that the WFDB standard does not name
+        has the symbol `<code>`, such as `<42>`.
+
+    Raises:
+        EcgError: a file is missing, unreadable or truncated, header and signal disagree, the header names a
+            signal file outside its own folder, or an annotation lies outside the signal.
+    """
+    path = path.absolute()
+    header = _read_header(path)
+    _check_signal_files(path, header)
+    signal = _read_signal(path, header, digital)
+    kept = [i for i, unit in enumerate(header.units) if unit in _MV]
+    if not kept:
+        raise EcgError(f"{path}.hea: holds no voltage: units {', '.join(header.units)}; expected mV")
+    return Record(
+        name=path.name,
+        signal=signal if len(kept) == len(signal) else signal[kept],
+        rate=float(header.fs),
+        leads=tuple(header.sig_name[i] or f"signal {i + 1}" for i in kept),
+        annotations=_read_annotations(path, annotator, float(header.fs), signal.shape[1])
+        if annotator
+        else None,
+        subject=subject_of(path.parent.name, path.name),
+    )
+
+
+def _read_header(path: Path) -> Any:
+    import wfdb
+
+    hea = Path(f"{path}.hea")
+    if not hea.is_file():
+        raise EcgError(f"{hea}: no such header file; expected a WFDB record of that name")
+    try:
+        lines = [line.split() for line in hea.read_text(encoding="utf-8", errors="replace").splitlines()]
+        for name in [words[0] for words in lines if words and not words[0].startswith("#")][1:]:
+            if (
+                name in (".", "..", "~")
+                or PurePosixPath(name).name != name
+                or PureWindowsPath(name).name != name
+            ):
+                raise EcgError(f"{hea}: names the signal file {name!r}; expected a file of its own folder")
+        header = wfdb.rdheader(str(path))
+    except EcgError:
+        raise
+    except OSError as error:
+        raise EcgError(f"{hea}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # the parser raises whatever a malformed line leads it to
+        raise EcgError(
+            f"{hea}: unreadable header; expected a first line such as '100 2 360 650000'"
+        ) from error
+    if isinstance(header, wfdb.MultiRecord):
+        raise EcgError(f"{hea}: a record of several segments; expected a record of one")
+    lines = len(header.file_name or [])
+    if not header.n_sig or header.n_sig != lines:
+        raise EcgError(
+            f"{hea}: its first line announces {header.n_sig} signals, {lines} are described below it"
+        )
+    if not header.fs > 0:
+        raise EcgError(f"{hea}: a sampling rate of {header.fs} Hz; expected one above 0")
+    return header
+
+
+def _check_signal_files(path: Path, header: Any) -> None:
+    bits: defaultdict[str, float] = defaultdict(float)
+    for name, fmt, per_frame in zip(header.file_name, header.fmt, header.samps_per_frame, strict=True):
+        if not (path.parent / name).is_file():
+            raise EcgError(f"{path.parent / name}: no such signal file; {path.name}.hea names it")
+        bits[name] += _BITS.get(fmt, np.nan) * (per_frame or 1)
+    for name, frame in bits.items():
+        if not header.sig_len or np.isnan(frame):  # an unstated length, a compressed format
+            continue
+        offset = header.byte_offset[header.file_name.index(name)] or 0
+        expected = offset + int(np.ceil(header.sig_len * frame / 8))
+        size = (path.parent / name).stat().st_size
+        said = f"{path.name}.hea says {header.sig_len} samples, which take {expected} bytes"
+        if size < expected:
+            raise EcgError(f"{path.parent / name}: truncated: {size} bytes; {said}")
+        if size > expected + 4:  # the last few samples may be padded to a whole group
+            raise EcgError(f"{path.parent / name}: disagrees with its header: {size} bytes; {said}")
+
+
+def _read_signal(path: Path, header: Any, digital: bool) -> npt.NDArray[np.floating]:
+    import wfdb
+
+    narrow = all(_BITS.get(fmt, 32) <= 16 for fmt in header.fmt)
+    try:
+        read = wfdb.rdrecord(str(path), physical=False, return_res=16 if narrow else 32)
+    except Exception as error:  # a damaged file fails anywhere in the decoder
+        raise EcgError(f"{path}: its signal cannot be decoded: {' '.join(str(error).split())}") from error
+    raw = np.ascontiguousarray(read.d_signal.T)  # (leads, time)
+    if not raw.size:
+        raise EcgError(f"{path}: holds no samples")
+    as_stored = not any(header.skew) and all((n or 1) == 1 for n in header.samps_per_frame)
+    for i, lead in enumerate(raw if as_stored else ()):
+        first, checksum = header.init_value[i], header.checksum[i]
+        # the sum of a signal's samples in 16 bits; a header may leave it out
+        if checksum is not None and (int(lead.sum(dtype=np.int64)) - checksum) % 65536:
+            raise EcgError(f"{path}.hea: disagrees with its signal: the checksum of signal {i + 1} differs")
+        if checksum is not None and first is not None and first != lead[0]:
+            raise EcgError(
+                f"{path}.hea: disagrees with its signal: signal {i + 1} starts with {lead[0]}, not {first}"
+            )
+    if digital:
+        return raw.astype(np.float64)
+    signal = raw.astype(np.float32)
+    for i, lead in enumerate(signal):
+        if header.fmt[i] in _MISSING:
+            lead[raw[i] == _MISSING[header.fmt[i]]] = np.nan
+        lead -= np.float32(header.baseline[i] or 0)
+        lead /= np.float32((header.adc_gain[i] or 200.0) / _MV.get(header.units[i], 1.0))
+    return signal
+
+
+def _read_annotations(path: Path, annotator: str, rate: float, time: int) -> Annotations:
+    import wfdb
+
+    file = Path(f"{path}.{annotator}")
+    if not file.is_file():
+        raise EcgError(f"{file}: no such annotation file; expected the annotations of record {path.name}")
+    content = file.read_bytes()
+    if len(content) % 2 or content[-2:] != b"\0\0":  # the standard closes every file with a null annotation
+        raise EcgError(
+            f"{file}: truncated: its closing mark is missing; expected a whole WFDB annotation file"
+        )
+    try:
+        read = wfdb.rdann(str(path), annotator, return_label_elements=["label_store"])
+    except Exception as error:  # a damaged file fails anywhere in the decoder
+        raise EcgError(f"{file}: unreadable; expected a WFDB annotation file") from error
+    sample = np.asarray(read.sample, dtype=np.int64)
+    if read.fs and not np.isclose(read.fs, rate):
+        sample = np.rint(sample * (rate / read.fs)).astype(np.int64)
+    outside = np.flatnonzero((sample < 0) | (sample >= time) | (np.diff(sample, prepend=0) < 0))
+    if len(outside):
+        raise EcgError(
+            f"{file}: annotation {outside[0] + 1} is at sample {sample[outside[0]]}; expected ascending "
+            f"positions in a signal of {time} samples"
+        )
+    symbols = {label.label_store: label.symbol for label in wfdb.io.annotation.ann_labels}
+    if read.custom_labels is not None:
+        symbols |= dict(zip(read.custom_labels["label_store"], read.custom_labels["symbol"], strict=True))
+    return Annotations(
+        sample=sample,
+        symbol=np.array([symbols.get(code, f"<{code}>") for code in read.label_store], dtype=np.str_),
+        subtype=np.asarray(read.subtype, dtype=np.int64),
+        aux=np.array([note.rstrip("\0") for note in read.aux_note], dtype=np.str_),
+    )
+
+
+def write_record(
+    folder: Path,
+    record: Record,
+    fmt: Literal["16", "212"] = "212",
+    gain: float = 200.0,
+    annotator: str = "atr",
+    comments: Sequence[str] = (),
+) -> None:
+    """Writes a record as WFDB files: signal, annotations (where it has some) and, last, the header.
+
+    Args:
+        folder: where to write; made where it is missing.
+        record: the record; NaN becomes WFDB's mark of a missing sample.
+        fmt: signal format, 12 or 16 bits a sample.
+        gain: ADC units per mV.
+        annotator: extension of the annotation file.
+        comments: lines for the end of the header.
+
+    Raises:
+        EcgError: a sample does not fit the format, the record's name or an annotation cannot be written as
+            WFDB, or the folder cannot be written.
+    """
+    import wfdb
+
+    with np.errstate(invalid="ignore"):
+        units = np.rint(record.signal.astype(np.float64).T * gain)  # (time, leads)
+    if (np.abs(units[~np.isnan(units)]) > _LIMIT[fmt]).any():
+        raise EcgError(
+            f"record {record.name}: a sample of {np.nanmax(np.abs(record.signal)):.3g} mV does not fit "
+            f"format {fmt} at {gain:g} units per mV; expected at most {_LIMIT[fmt] / gain:.3g} mV"
+        )
+    leads = len(record.leads)
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+    try:
+        wfdb.wrsamp(
+            record.name,
+            fs=int(record.rate) if float(record.rate).is_integer() else record.rate,
+            units=["mV"] * leads,
+            sig_name=list(record.leads),
+            d_signal=np.where(np.isnan(units), _MISSING[fmt], units).astype(np.int64),
+            fmt=[fmt] * leads,
+            adc_gain=[float(gain)] * leads,
+            baseline=[0] * leads,
+            comments=list(comments),
+            write_dir=str(beside),
+        )
+        if record.annotations is not None:
+            _write_annotations(beside, record.name, record.annotations, annotator)
+        for file in sorted(beside.iterdir(), key=lambda file: file.suffix == ".hea"):
+            file.replace(folder / file.name)  # the header last: a record without one is not there
+    except OSError as error:
+        raise EcgError(
+            f"{folder}: record {record.name} cannot be written: {error.strerror or error}"
+        ) from error
+    except Exception as error:  # the writer raises bare ones too
+        raise EcgError(
+            f"record {record.name} cannot be written as WFDB: {' '.join(str(error).split())}"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_annotations(folder: Path, name: str, annotations: Annotations, annotator: str) -> None:
+    import wfdb
+
+    if not len(annotations):
+        (folder / f"{name}.{annotator}").write_bytes(b"\0\0")
+        return
+    known = {label.symbol for label in wfdb.io.annotation.ann_labels}
+    if others := sorted(set(annotations.symbol.tolist()) - known):  # wfdb would make comments of them
+        raise ValueError(f"no annotation symbol of the standard: {others[0]}")
+    wfdb.wrann(
+        name,
+        annotator,
+        sample=annotations.sample,
+        symbol=annotations.symbol.tolist(),
+        subtype=annotations.subtype,
+        aux_note=annotations.aux.tolist(),
+        write_dir=str(folder),
+    )

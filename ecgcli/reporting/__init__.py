@@ -1,0 +1,1 @@
+"""Reporting: tables, figures and pages made from saved predictions and scores."""

@@ -1,0 +1,69 @@
+"""A figure of beats as the network saw them: what it got right, and where it was surely wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ecgcli.evaluation.predictions import labels, probabilities
+from ecgcli.reporting.plots import GREY, INK, VERMILION
+
+TYPICAL, MISTAKES = 2, 3
+
+
+def example_beats(
+    signal: npt.NDArray[np.floating],
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    rate: float,
+    start: float = 0.0,
+    unit: str = "mV",
+) -> Figure:
+    """Beats of every class: two that were right with usual confidence, and the three most confident mistakes.
+
+    Args:
+        signal: (n, leads, time), the row of every beat of `predictions`; only the rows shown are read.
+        predictions: the predictions of one part.
+        classes: names of the classes.
+        rate: samples per second of `signal`, in Hz.
+        start: time of the first sample from R, in seconds (negative where the window starts before R).
+        unit: of `signal`, for the axis.
+    """
+    probability, truth = probabilities(predictions, classes), labels(predictions, classes)
+    decided, confidence = probability.argmax(axis=1), probability.max(axis=1)
+    rows = [k for k in range(len(classes)) if (truth == k).any()]
+    figure = Figure(figsize=(10, 0.7 + 1.45 * len(rows)), layout="constrained")
+    grid: Any = figure.subplots(len(rows), TYPICAL + MISTAKES, sharex=True, squeeze=False)
+    seconds = start + np.arange(signal.shape[-1]) / rate
+    for line, k in zip(grid, rows, strict=True):
+        right = np.flatnonzero((truth == k) & (decided == k))
+        wrong = np.flatnonzero((truth == k) & (decided != k))
+        usual = np.abs(confidence[right] - np.median(confidence[right])) if len(right) else confidence[right]
+        shown = [right[i] for i in np.argsort(usual, kind="stable")[:TYPICAL]]
+        shown += [None] * (TYPICAL - len(shown))
+        shown += [wrong[i] for i in np.argsort(-confidence[wrong], kind="stable")[:MISTAKES]]
+        shown += [None] * (len(line) - len(shown))
+        for axes, beat in zip(line, shown, strict=True):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(labelsize=7)
+            if beat is None:
+                axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", fontsize=8, color=GREY)
+                axes.set_yticks([])
+                continue
+            colour = INK if decided[beat] == k else VERMILION
+            axes.axvline(0, color="#DDDDDD", linewidth=0.8, zorder=0)
+            for lead, trace in enumerate(signal[beat, :2]):
+                style: dict[str, Any] = {"color": colour, "linewidth": 1.1} if lead == 0 else {"color": GREY}
+                axes.plot(seconds, trace, **{"linewidth": 0.7, **style})
+            said = "right" if decided[beat] == k else f"called {classes[decided[beat]]}"
+            where = f"{predictions['record'].iloc[beat]}, sample {predictions['sample'].iloc[beat]:,}"
+            title = f"{said}, p = {confidence[beat]:.2f}\n{where}"
+            axes.set_title(title, fontsize=7, loc="left", color=colour)
+        line[0].set_ylabel(f"{classes[k]} ({unit})", fontsize=8.5)
+    figure.supxlabel("time from R (s)", fontsize=9)
+    return figure
