@@ -125,10 +125,10 @@ def check(audit: Audit, part: Part, allow_leak: bool) -> None:
         found = " ".join(
             pair.sentence for pair in audit.pairs if pair.second == "test" and pair.leaks - part.leaks
         )
-        named = f"names only {', '.join(sorted(part.leaks))}" if part.leaks else "names none"
+        named = ", ".join(sorted(part.leaks)) or "nothing"
         raise EcgError(
-            f"protocol={part.name} {named} as shared with its test part, but {', '.join(audit.refused)} leak. "
-            f"{found} allow_leak=true trains nevertheless"
+            f"protocol={part.name} shares {named} with its test part by design, but "
+            f"{', '.join(audit.refused)} leak too. {found} allow_leak=true trains nevertheless"
         )
 
 

@@ -113,9 +113,8 @@ def _look_at(record: Record, marks: Annotations, segmenter: Segmenter, found: _F
     waves = int(np.sum(marks.symbol == "!"))
     if len(begin) or waves:
         lasting = f", {(end - begin).sum() / record.rate:.0f} s" if len(begin) == len(end) else ""
-        found.flutter.append(
-            f"record {record.name} has {waves} waves in {len(begin)} episode{'s' if len(begin) != 1 else ''}{lasting}"
-        )
+        episodes = f"{len(begin)} episode{'s' if len(begin) != 1 else ''}"
+        found.flutter.append(f"record {record.name} has {waves} waves in {episodes}{lasting}")
     if not np.isfinite(record.signal).all():
         found.missing.append(record.name)
 

@@ -18,7 +18,7 @@ from ecgcli.beats.table import BeatTable
 from ecgcli.config import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import CLASS_MAPS
-from ecgcli.recordings.wfdb_io import record_names
+from ecgcli.recordings.wfdb_io import read_record, record_names
 
 BEATS_VERSION = 1
 """Grows with every change of what the same source and segmenter give."""
@@ -74,20 +74,21 @@ def beats(
         data: which data set.
         beat: how its beats are cut.
         data_dir: folder of the databases.
-        test: for `kaggle`, whether the published test file is part of it; without it, it is not read.
+        test: for `kaggle`, whether the published test file is read. Only the protocol that keeps the
+            published split can do without it.
 
     Raises:
         EcgError: the data is missing or damaged, or the cache cannot be written.
     """
+    entry = _entry(data, beat, data_dir, test)
     try:
-        entry = _entry(data, beat, data_dir, test)
         table = read_table(entry)
         if table is None:
             _build(data, beat, data_dir, test, entry)
             table = read_table(entry)
     except OSError as error:
-        said = error.strerror or error
-        raise EcgError(f"{cache_dir()}: no place for the beats: {said}; $ECG_CACHE names another") from error
+        said = f"{error.filename or entry}: {error.strerror or error}"
+        raise EcgError(f"{said}; the cache is {cache_dir()}, $ECG_CACHE names another place") from error
     if table is None:
         raise EcgError(f"{entry}: cannot be read back; $ECG_CACHE names another place for the cache")
     return table
@@ -145,14 +146,19 @@ def _build_demo(data: Demo, segmenter: Segmenter, entry: Path) -> None:
     from ecgcli.recordings.simulate import write_demo
 
     folder = demo_folder(data)
-    if folder.is_dir():
-        try:
-            return _cut(folder, "demo", "aami", segmenter, entry)
-        except EcgError:  # somebody damaged the recordings: they are made anew
-            shutil.rmtree(folder)
-    _say(f"simulating {data.patients} patients, {data.minutes:g} minutes each")
-    write_demo(folder, data.patients, data.minutes, data.seed)
-    return _cut(folder, "demo", "aami", segmenter, entry)
+    if not _whole(folder, data.patients):
+        _say(f"simulating {data.patients} patients, {data.minutes:g} minutes each")
+        shutil.rmtree(folder, ignore_errors=True)
+        write_demo(folder, data.patients, data.minutes, data.seed)
+    _cut(folder, "demo", "aami", segmenter, entry)
+
+
+def _whole(folder: Path, records: int) -> bool:
+    """Whether simulated recordings are there, and as they were written."""
+    try:
+        return len([read_record(folder / name) for name in record_names(folder)]) == records
+    except EcgError:
+        return False
 
 
 def _cut(folder: Path, source: str, class_map: str, segmenter: Segmenter, entry: Path) -> None:

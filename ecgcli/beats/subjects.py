@@ -41,9 +41,9 @@ def subject_fold(label: Ints, subject: Ints, folds: int, which: int) -> npt.NDAr
 def hold_out(counts: Ints, sizes: list[int], seed: int) -> Ints:
     """Divides subjects into training, test and validation, so that every class is everywhere if it can be.
 
-    Each draw first gives every class, the rarest first, a subject on each side (training before test before
-    validation), then fills up at random. Of the draws, the one in which most classes are on most sides and,
-    next, whose sides have most nearly their share of every class is taken.
+    Half of the draws are at random; the others first give every class, the rarest first, a subject on each
+    side (training before test before validation) and fill up at random. Of the draws, the one in which most
+    classes are on most sides and, next, whose sides have most nearly their share of every class is taken.
 
     Args:
         counts: (subjects, classes) beats.
@@ -58,10 +58,10 @@ def hold_out(counts: Ints, sizes: list[int], seed: int) -> Ints:
     rarest_first = [c for c in np.argsort(has.sum(axis=0), kind="stable") if has[:, c].any()]
     share = np.array(sizes)[:, None] / sum(sizes)
     best, best_score = np.zeros(len(counts), dtype=np.int64), (np.inf, np.inf)
-    for _ in range(_DRAWS):
+    for draw in range(_DRAWS):
         order = rng.permutation(len(counts))
         side = np.full(len(counts), -1)
-        for c in rarest_first:
+        for c in rarest_first if draw % 2 else ():
             for s, size in enumerate(sizes):
                 free = order[(side[order] < 0) & has[order, c]]
                 if len(free) and np.sum(side == s) < size and not (has[:, c] & (side == s)).any():

@@ -115,8 +115,9 @@ def _read_header(path: Path) -> Any:
     if not hea.is_file():
         raise EcgError(f"{hea}: no such header file; expected a WFDB record of that name")
     try:
-        lines = [line.split() for line in hea.read_text(encoding="utf-8", errors="replace").splitlines()]
-        for name in [words[0] for words in lines if words and not words[0].startswith("#")][1:]:
+        text = hea.read_text(encoding="utf-8", errors="replace")
+        words = [line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        for name in words[1:]:
             if (
                 name in (".", "..", "~")
                 or PurePosixPath(name).name != name
@@ -201,7 +202,10 @@ def _read_annotations(path: Path, annotator: str, rate: float, time: int) -> Ann
     file = Path(f"{path}.{annotator}")
     if not file.is_file():
         raise EcgError(f"{file}: no such annotation file; expected the annotations of record {path.name}")
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise EcgError(f"{file}: cannot be read: {error.strerror}") from error
     if len(content) % 2 or content[-2:] != b"\0\0":  # the standard closes every file with a null annotation
         raise EcgError(
             f"{file}: truncated: its closing mark is missing; expected a whole WFDB annotation file"

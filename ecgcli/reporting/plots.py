@@ -126,7 +126,7 @@ def learning_curves(curves: Mapping[str, Any]) -> Figure:
         for axes in (loss, f1, rate):
             _plain(axes)
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
-        _line(loss, table, "train_loss", "training", color=GREY, linewidth=1.0)
+        _line(loss, table, "train_loss", "training", color=GREY, linewidth=1.0, marker=".", markersize=3)
         _line(loss, table, "val_loss", "validation", color=BLUE, linewidth=1.8, marker="o", markersize=3)
         _line(f1, table, "val_macro_f1", "", color=BLUE, linewidth=1.8, marker="o", markersize=3)
         _line(rate, table, "lr", "", color=INK, linewidth=1.2)

@@ -66,7 +66,7 @@ def _opening(facts: Mapping[str, Any]) -> Iterator[str]:
     data, protocol, training = facts["data"]["name"], facts["protocol"]["name"], facts.get("training")
     sentence = f"Scores are of {tables.scores_sentence(facts)}."
     weights = f" of {training['parameters']:,} weights" if training else ""
-    if _trained_here(facts):
+    if training and _trained_here(facts):
         beats = sum(facts["support"]["train"].values())
         sentence = (
             f"A model{weights}, trained on {beats:,} beats of {data} under the protocol {protocol}: "
@@ -243,7 +243,7 @@ def _data(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _provenance(facts: Mapping[str, Any]) -> Iterator[str]:
     yield "## Provenance"
-    rows = [["data fingerprint", facts["data"]["fingerprint"]], *_flat(facts["provenance"])]
+    rows = [*_flat({"data_fingerprint": facts["data"]["fingerprint"]} | facts["provenance"])]
     yield _table(("", ""), rows, right=False)
 
 
@@ -252,7 +252,7 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[list[str]]:
         if isinstance(value, Mapping):
             yield from _flat(value, f"{above}{key} ")
         else:
-            text = f"{value:,.1f} s" if isinstance(value, float) and above == "durations " else str(value)
+            text = f"{value:,.1f}" if isinstance(value, float) else str(value)
             yield [f"{above}{key}".replace("_", " "), text]
 
 

@@ -80,7 +80,7 @@ def subjects(table: BeatTable, rows: np.ndarray) -> set[str]:
 # -- every protocol ------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     people=st.lists(st.text(alphabet="SVFQ", max_size=6).map("N".__add__), min_size=8, max_size=14),
     test=st.floats(0.05, 0.4),
@@ -135,7 +135,7 @@ def test_the_kaggle_split_is_kept_and_validation_is_stratified(
     np.testing.assert_array_equal(part.validation, again.validation)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(folds=st.integers(2, 11), seed=st.integers(0, 100))
 def test_the_folds_of_ds1_never_reach_ds2(folds: int, seed: int) -> None:
     table = a_table(MITBIH)
