@@ -2,8 +2,8 @@
 
     python scripts/bench.py [DATA_DIR]
 
-Times are medians over repeats of whole processes or of interleaved loops, so that a busy machine disturbs both
-sides of a ratio alike. Without a folder that holds `mitdb/`, what needs it is left out and named.
+Times are medians over repeats of whole processes or of interleaved loops, so that a busy machine disturbs
+both sides of a ratio alike. Without a folder that holds `mitdb/`, what needs it is left out and named.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def help_time() -> str:
 
 
 TABLE = """
-import sys, time
+import time
 from pathlib import Path
 from ecgcli.beats.sources import beats
 from ecgcli.config import CentredBeat, Mitdb
 beat = CentredBeat(name="centred", rate=125.0, before=0.3, after=0.5, leads=("MLII",), fallback="other",
                    scaling="record")
 started = time.perf_counter()
-table = beats(Mitdb(name="mitdb", class_map="aami"), beat, Path(sys.argv[1] if len(sys.argv) > 1 else {data!r}))
+table = beats(Mitdb(name="mitdb", class_map="aami"), beat, Path({data!r}))
 float(table.signal[::1000].sum())
 print(time.perf_counter() - started)
 """
@@ -87,7 +87,9 @@ def csv_memory(data: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mitbih_train.csv"
         write_csv(path, rows[:87_554], labels[:87_554])
-        return f"{float(process(CSV.replace('{path!r}', repr(str(path))))[1]):.0f} MB above the array (goal 300)"
+        return (
+            f"{float(process(CSV.replace('{path!r}', repr(str(path))))[1]):.0f} MB above the array (goal 300)"
+        )
 
 
 def fit_ratio() -> str:
@@ -167,13 +169,19 @@ def fit_ratio() -> str:
     with tempfile.TemporaryDirectory() as folder:
         pairs = [(lightning(folder), bare()) for _ in range(REPEATS + 1)][1:]
     ratios = sorted(a / b for a, b in pairs)
-    return f"{statistics.median(ratios):.2f} of the bare loop, {ratios[0]:.2f} to {ratios[-1]:.2f} (goal 1.05)"
+    return (
+        f"{statistics.median(ratios):.2f} of the bare loop, {ratios[0]:.2f} to {ratios[-1]:.2f} (goal 1.05)"
+    )
 
 
 def main() -> None:
     data = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("ECG_DATA", "data"))
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    rows = [("`ecg --help`", help_time()), ("`Trainer.fit`, a round with logging and validation", fit_ratio())]
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    print(f"{machine}, Python {platform.python_version()}")
+    rows = [
+        ("`ecg --help`", help_time()),
+        ("`Trainer.fit`, a round with logging and validation", fit_ratio()),
+    ]
     if (data / "mitdb" / "100.dat").is_file():
         cold, warm = table_times(data)
         rows += [("48 records to a BeatTable, first time", cold), ("the same, later", warm)]

@@ -2,8 +2,9 @@
 
     python scripts/results.py outputs/train README.md docs/results.md
 
-In a document, what stands between `<!-- results: NAME -->` and `<!-- /results -->` is replaced by the table
-of that name: `baseline`, `kaggle` or `inter_patient`. Runs that differ in nothing but their seed make one row:
+In a document, what stands between `<!-- results: NAME -->` and `<!-- /results -->` is replaced by the
+table of that name: `baseline`, `kaggle` or `inter_patient`. Runs that differ in nothing but
+their seed make one row:
 mean ± standard deviation over the seeds, none left out.
 """
 

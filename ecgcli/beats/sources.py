@@ -13,7 +13,7 @@ from typing import Any
 
 from ecgcli.beats.from_records import cut_folder
 from ecgcli.beats.segment import Segmenter
-from ecgcli.beats.store import read_table, whole_folder, write_table
+from ecgcli.beats.store import put_beside, read_table, write_table
 from ecgcli.beats.table import BeatTable
 from ecgcli.config import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
 from ecgcli.errors import EcgError
@@ -138,7 +138,7 @@ def _build(
         from ecgcli.beats.kaggle import kaggle_table
 
         _say("reading the Kaggle heartbeat files")
-        with whole_folder(entry) as beside:
+        with put_beside(entry) as beside:
             write_table(beside, kaggle_table(data_dir, data.source, test))
 
 
@@ -164,7 +164,7 @@ def _whole(folder: Path, records: int) -> bool:
 def _cut(folder: Path, source: str, class_map: str, segmenter: Segmenter, entry: Path) -> None:
     names = record_names(folder)
     _say(f"cutting the beats of {len(names)} records of {folder}")
-    with whole_folder(entry) as beside:
+    with put_beside(entry) as beside:
         cut_folder(folder, names, source, class_map, segmenter, beside)
 
 

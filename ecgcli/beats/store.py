@@ -24,17 +24,19 @@ _FACTS = tuple(f.name for f in fields(BeatTable) if f.name not in COLUMNS and f.
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def put_beside(folder: Path) -> Iterator[Path]:
     """Gives an empty folder beside `folder`; what was put there takes its place at the end.
 
-    If the block fails, `folder` stays as it was. If another process was quicker, its work stands.
+    If the block fails, `folder` stays as it was. If another process was quicker, its work stands: somebody
+    may have mapped it by now.
     """
+    outdated = folder.exists()
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
         yield beside
-        if folder.exists():
+        if outdated and folder.exists():
             old = beside / "replaced"
             folder.rename(old)
             shutil.rmtree(old)

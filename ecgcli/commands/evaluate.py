@@ -29,7 +29,8 @@ def evaluate(config: EvalConfig) -> None:
     clock = Clock()
     run = Run(config.run)
     if config.data is None:
-        table = beats(run.config.data, run.config.beat, data_dir(config.data_dir), test=run.config.test)
+        test = run.config.test or run.config.protocol.name != "kaggle"
+        table = beats(run.config.data, run.config.beat, data_dir(config.data_dir), test)
         if table.fingerprint != run.provenance.get("data_fingerprint"):
             raise EcgError(f"{run.path} was trained on other data than there are now in data_dir")
         (part,) = parts(table, run.config.protocol, test=run.config.test)
@@ -49,6 +50,8 @@ def evaluate(config: EvalConfig) -> None:
         where = device(config.trainer.accelerator, config.trainer.threads)
         predictions = {name: predict_table(run.model, table, rows, where)}
         if name == "test":
+            # the validation predictions of the run: thresholds in the report come from them
+            predictions["validation"] = run.predictions("validation")
             opened: dict[str, object] = {"run": run.path.name, "data": table.source, "protocol": part.name}
             opened |= {"class_map": table.class_map, "beats": len(rows)}
             record_opening("eval", {**opened, "fingerprint": table.fingerprint})
@@ -62,6 +65,7 @@ def evaluate(config: EvalConfig) -> None:
             part=part,
             audit=audit(table, part),
             predictions=predictions,
+            segmenter=run.model.segmenter,
             cascade=run.model.facts.kind == "two_stage",
             training=run.metrics["training"],
             provenance=made_by,

@@ -11,7 +11,9 @@ import pandas as pd
 
 from ecgcli.beats.audit import Audit
 from ecgcli.beats.protocol import Part, labels
+from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import BeatTable
+from ecgcli.config import CentredBeat
 from ecgcli.evaluation.metrics import error_budget, score
 from ecgcli.files import whole, write_json
 from ecgcli.reporting.report import write_report
@@ -26,6 +28,7 @@ def conclude(
     part: Part,
     audit: Audit,
     predictions: Mapping[str, pd.DataFrame],
+    segmenter: Segmenter,
     cascade: bool,
     training: dict[str, Any],
     provenance: dict[str, Any],
@@ -39,6 +42,7 @@ def conclude(
         part: the parts of the protocol; for an evaluation on other data, its test part alone.
         audit: what leaks between the parts.
         predictions: predictions of `validation` and `test`, or one of them.
+        segmenter: how the beats were cut.
         cascade: whether the model has two stages, so that its errors have a stage.
         training: steps, parameters, seconds, weights and curves of the training.
         provenance: as for `run.json`.
@@ -78,7 +82,12 @@ def conclude(
         "error_budget": error_budget(saved[leading], part.classes) if cascade else None,
     }
     write_json(folder / "metrics.json", metrics)
-    write_report(folder, facts(metrics) | {"predictions": dict(saved), "provenance": provenance})
+    more = {
+        "predictions": dict(saved),
+        "provenance": provenance,
+        "examples": _examples(table, part, segmenter),
+    }
+    write_report(folder, facts(metrics) | more)
     return metrics
 
 
@@ -97,6 +106,16 @@ def _saved(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     with whole(path) as beside:
         frame.to_parquet(beside, index=False)
     return pd.read_parquet(path)
+
+
+def _examples(table: BeatTable, part: Part, segmenter: Segmenter) -> dict[str, Any]:
+    """The beats behind the predictions that the report leads with, and how to draw them."""
+    beat, start, unit = segmenter.beat, 0.0, "0 to 1"
+    if isinstance(beat, CentredBeat):
+        start = -beat.before
+        unit = {"none": "mV", "record": "spreads of the record", "beat": "z"}[beat.scaling]
+    rows = part.validation if part.test is None else part.test
+    return {"signal": table.signal[rows], "rate": segmenter.rate, "start": start, "unit": unit}
 
 
 def _support(table: BeatTable, part: Part) -> dict[str, dict[str, int]]:

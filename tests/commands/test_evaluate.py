@@ -43,7 +43,7 @@ def test_evaluation_repeats_the_scores_and_leaves_the_run_untouched(finished_run
     again = score(finished_run.path)
     assert again["test"] == finished_run.metrics["test"]
     assert content(finished_run.path) == before
-    rows = list(csv.DictReader(Path("outputs/test_openings.csv").open()))
+    rows = list(csv.DictReader(Path("outputs/test_openings.csv").read_text().splitlines()))
     assert [row["command"] for row in rows] == ["eval"]
 
 

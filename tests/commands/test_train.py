@@ -108,7 +108,7 @@ def test_every_scoring_of_a_test_part_leaves_a_line_and_test_false_builds_none()
     assert closed.metrics["test"] is None
     assert not (closed.path / "predictions/test.parquet").exists()
     opened = run()
-    rows = list(csv.DictReader(Path("outputs/test_openings.csv").open()))
+    rows = list(csv.DictReader(Path("outputs/test_openings.csv").read_text().splitlines()))
     assert [(row["command"], row["run"], row["protocol"]) for row in rows] == [
         ("train", opened.path.name, "by_subject")
     ]
