@@ -14,6 +14,12 @@ from typing import Any
 from ecgcli.errors import EcgError
 
 
+def as_typed(path: str | Path) -> Path:
+    """The path that a user means: as typed; only a leading `~/` that is no folder here is their home."""
+    typed = Path(path)
+    return typed.expanduser() if typed.parts[:1] == ("~",) and not Path("~").exists() else typed
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside `path`; what was written there gets its final name at the end.

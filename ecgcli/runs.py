@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 from ecgcli import __version__
 from ecgcli.config import TrainConfig, identity, parse, plain
 from ecgcli.errors import EcgError
-from ecgcli.files import whole_folder, write_json
+from ecgcli.files import as_typed, whole_folder, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ class Run:
     path: Path
 
     def __init__(self, path: str | Path) -> None:
-        object.__setattr__(self, "path", Path(path).expanduser() if not Path(path).exists() else Path(path))
+        object.__setattr__(self, "path", as_typed(path))
         if not self.path.is_dir():
             raise EcgError(f"{self.path}: no such run folder")
         if self.path.name.endswith(".partial"):
@@ -152,12 +152,15 @@ class Run:
         found = find_rpeaks(trace[0], rate) if peaks is None else np.asarray(peaks)
         found = _checked_peaks(found, trace.shape[1])
         beats, kept, _ = segmenter.cut(trace, rate, names, found)
-        columns = {"sample": found[kept], "time": found[kept] / rate}
         probability = self.model.predict(beats)
-        chosen = np.array(self.model.classes)[probability.argmax(1)] if len(kept) else []
+        classes = self.model.classes
         return pd.DataFrame(
-            {**columns, "class": chosen}
-            | {f"p_{name}": probability[:, k] for k, name in enumerate(self.model.classes) if len(kept)}
+            {
+                "sample": found[kept],
+                "time": found[kept] / rate,
+                "class": np.array(classes)[probability.argmax(1)],
+                **{f"p_{name}": probability[:, k] for k, name in enumerate(classes)},
+            }
         )
 
 

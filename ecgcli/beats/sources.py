@@ -17,6 +17,7 @@ from ecgcli.beats.store import put_beside, read_table, write_table
 from ecgcli.beats.table import BeatTable
 from ecgcli.config import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
 from ecgcli.errors import EcgError
+from ecgcli.files import as_typed
 from ecgcli.recordings.aami import CLASS_MAPS
 from ecgcli.recordings.wfdb_io import read_record, record_names
 
@@ -31,13 +32,13 @@ _OURS = re.compile(r"\.?(beats-(demo|mitdb|kaggle)|demo)-[0-9a-f]{16}(\.\d+)?")
 
 def data_dir(choice: str | None) -> Path:
     """The folder of the databases: as given, else `$ECG_DATA`, else `./data`."""
-    return Path(choice or os.environ.get("ECG_DATA") or "data").expanduser()
+    return as_typed(choice or os.environ.get("ECG_DATA") or "data")
 
 
 def cache_dir() -> Path:
     """The folder of the cache: `$ECG_CACHE`, else `ecgcli` in the user's cache directory."""
     if given := os.environ.get("ECG_CACHE"):
-        return Path(given).expanduser()
+        return as_typed(given)
     home = Path(os.environ.get("XDG_CACHE_HOME") or "")
     if not home.is_absolute():  # the XDG standard: a relative path counts as none
         home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from ecgcli.beats.audit import audit
@@ -13,7 +11,7 @@ from ecgcli.beats.table import BeatTable
 from ecgcli.commands.results import conclude, show
 from ecgcli.config import EvalConfig
 from ecgcli.errors import EcgError
-from ecgcli.files import whole_folder, write_json
+from ecgcli.files import as_typed, whole_folder, write_json
 from ecgcli.runs import Clock, Run, provenance, record_opening
 
 
@@ -46,7 +44,8 @@ def evaluate(config: EvalConfig) -> None:
     from ecgcli.learning.model import predict_table
 
     quiet_libraries()
-    with whole_folder(Path(config.output).expanduser() / _name(config, run)) as folder:
+    final = as_typed(config.output) / _name(config, run)
+    with whole_folder(final) as folder:
         where = device(config.trainer.accelerator, config.trainer.threads)
         predictions = {name: predict_table(run.model, table, rows, where)}
         if name == "test":
@@ -71,7 +70,7 @@ def evaluate(config: EvalConfig) -> None:
             provenance=made_by,
         )
     show(metrics)
-    print(f"Scores       {Path(config.output).expanduser() / _name(config, run)}")
+    print(f"Scores       {final}")
 
 
 def _name(config: EvalConfig, run: Run) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 
 from ecgcli.beats.audit import audit, check
 from ecgcli.beats.protocol import parts
@@ -17,7 +18,6 @@ from ecgcli.runs import (
     Clock,
     Run,
     begin,
-    command_line,
     finished,
     provenance,
     record_opening,
@@ -87,10 +87,12 @@ def train(config: TrainConfig) -> None:
 
 
 def next_command(config: TrainConfig, run: Run) -> str:
-    """What to try after this run."""
-    if config.sampling.name != "two_stage" and "N" in run.metrics["classes"]:
-        return f"{command_line()} sampling=two_stage"
-    return f"ecg eval run={shlex.quote(str(run.path))}"
+    """What to try after this run: the cascade, where it was none; else the run scored on its own."""
+    sweep = any(argument in ("-m", "--multirun") for argument in sys.argv)
+    if config.sampling.name == "two_stage" or "N" not in run.metrics["classes"] or sweep:
+        return f"ecg eval run={shlex.quote(str(run.path))}"
+    others = [argument for argument in sys.argv[1:] if not argument.startswith("sampling")]
+    return shlex.join(["ecg", "train", *others, "sampling=two_stage"])
 
 
 def _still_holds(run: Run, fingerprint: str) -> None:
