@@ -40,6 +40,13 @@ EXAMPLES = (
     "ecg eval run=outputs/train/<run>",
 )
 
+HYDRA_FLAGS = frozenset(
+    {"-h", "-c", "-p", "-r", "-m", "-i", "-sc", "-cp", "-cn", "-cd", "--help", "--hydra-help", "--version"}
+    | {"--cfg", "--resolve", "--package", "--run", "--multirun", "--info", "--shell-completion"}
+    | {"--config-path", "--config-name", "--config-dir", "--experimental-rerun"}
+)
+"""What Hydra takes beside settings."""
+
 
 def main() -> None:
     """Entry point of `ecg`."""
@@ -111,7 +118,7 @@ def _run(word: str, arguments: list[str]) -> int:
             failed.append(message)
 
     try:
-        sys.argv = [sys.argv[0], *_quoted(arguments)]
+        sys.argv = [sys.argv[0], *_flags_first(_quoted(word, arguments))]
         if word == "eval":
             _refuse_in_eval(arguments)
         application = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=word)(task)
@@ -198,7 +205,17 @@ def _refuse_in_eval(arguments: list[str]) -> None:
             raise EcgError(f"{argument}: a run is evaluated with its own beats and protocol; leave it out")
 
 
-def _quoted(arguments: list[str]) -> list[str]:
+def _flags_first(arguments: list[str]) -> list[str]:
+    """Puts Hydra's flags before the settings: its parser refuses settings on both sides of a flag."""
+    for argument in arguments:
+        if argument.startswith("-") and argument.partition("=")[0] not in HYDRA_FLAGS:
+            meant = _meant(argument, sorted(HYDRA_FLAGS))
+            raise EcgError(f"unknown option {argument}{meant}; settings are key=value")
+    settings = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    return [argument for argument in arguments if argument not in settings] + settings
+
+
+def _quoted(word: str, arguments: list[str]) -> list[str]:
     """Quotes the values of path settings, so that Hydra's grammar takes file names as typed."""
     from ecgcli.config import PATH_FIELDS
 
@@ -206,7 +223,7 @@ def _quoted(arguments: list[str]) -> list[str]:
     quoted = []
     for argument in arguments:
         key, sign, value = argument.partition("=")
-        is_path = sign and key in PATH_FIELDS and value and value != "null"
+        is_path = sign and key in PATH_FIELDS[word] and value and value != "null"
         already = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         several = sweep and "," in value and not Path(value).exists()
         if is_path and not already and not several:

@@ -329,8 +329,12 @@ class InfoConfig(Choice):
 
 EvalConfig.model_rebuild()
 
-PATH_FIELDS: frozenset[str] = frozenset({"run", "data_dir", "output"})
-"""Fields that hold a path: the command line takes their values as typed."""
+PATH_FIELDS: dict[str, frozenset[str]] = {
+    "train": frozenset({"data_dir"}),
+    "eval": frozenset({"run", "data_dir", "output"}),
+    "info": frozenset({"data_dir"}),
+}
+"""Fields of each command that hold a path: the command line takes their values as typed."""
 
 MACHINE_FIELDS: tuple[str, ...] = (
     "data_dir",

@@ -56,6 +56,11 @@ def test_the_composed_configuration_is_shown(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_flags_may_stand_anywhere(tmp_path: Path) -> None:
+    shown = ecg("train", "data=kaggle", "--cfg", "job", "seed=5", cwd=tmp_path)
+    assert "seed: 5" in shown.stdout, shown.stderr
+
+
 BAD = {
     "model.chanels=[16]": "unknown setting model.chanels: no such field here; did you mean model.channels?",
     "modle=cnn": "unknown setting modle: no such field here; did you mean model?",
@@ -77,6 +82,8 @@ BAD = {
     "protocol=inter_patient": "protocol=inter_patient contradicts data=demo",
     "model.kernel_sizes=[3,3]": "model.kernel_sizes has 2 entries, model.channels has 4",
     "model.kernel_sizes=[4]": "model.kernel_sizes holds 4: kernel sizes must be odd",
+    "--zzz": "unknown option --zzz; settings are key=value",
+    "--confg": "unknown option --confg; did you mean",
     "seed=-1": "seed=-1: expected greater than or equal to 0",
 }
 
