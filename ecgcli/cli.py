@@ -31,6 +31,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "train": Command("train a classifier and report on it", "train", "train", "TrainConfig"),
     "eval": Command("score a finished run, on its own or other data", "evaluate", "evaluate", "EvalConfig"),
+    "score": Command("score annotation files by ANSI/AAMI EC57", "score", "score", "ScoreConfig"),
     "info": Command("versions, devices, data and cache", "info", "info", "InfoConfig"),
 }
 
@@ -110,7 +111,7 @@ def _run(word: str, arguments: list[str]) -> int:
             getattr(import_module(f"ecgcli.commands.{command.module}"), command.function)(parsed)
         except Exception as error:
             own = isinstance(error, OmegaConfBaseException)
-            message = _configuration_fault(error) if own else _one_line(error)
+            message = _configuration_fault(word, error) if own else _one_line(error)
             if message is None:
                 raise
             # said here and not raised: in a sweep the other runs go on
@@ -131,7 +132,7 @@ def _run(word: str, arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (EcgError, OmegaConfBaseException, hydra.errors.HydraException) as error:
-        _fail(f"ecg {word}", _configuration_fault(error))
+        _fail(f"ecg {word}", _configuration_fault(word, error))
     except Exception as error:
         message = _one_line(error)
         if message is None:
@@ -162,12 +163,12 @@ def _one_line(error: Exception) -> str | None:
     return None
 
 
-def _configuration_fault(error: Exception) -> str:
+def _configuration_fault(word: str, error: Exception) -> str:
     """One line from Hydra's messages: the setting, and what would be right."""
     from ecgcli import config
 
     text = str(error)
-    known = config.settings(config.TrainConfig)
+    known = config.settings(getattr(config, COMMANDS[word].config))
     if isinstance(error, EcgError):
         return text
     if found := re.search(r"Missing mandatory value: (\S+)", text):

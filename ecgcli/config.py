@@ -327,12 +327,32 @@ class InfoConfig(Choice):
     data_dir: str | None
 
 
+ScoreFormat = Literal["line", "standard", "markdown", "csv", "json"]
+
+
+class ScoreConfig(Choice):
+    """Everything that `ecg score` needs; `window` in seconds."""
+
+    reference: str
+    test: str
+    records: tuple[str | int, ...] | None
+    reference_annotator: str
+    test_annotator: str
+    start: str | int | float
+    class_map: ClassMap
+    window: Annotated[float, Field(gt=0, le=1)]
+    format: ScoreFormat
+    shutdown: bool
+    output: str | None
+
+
 EvalConfig.model_rebuild()
 
 PATH_FIELDS: dict[str, frozenset[str]] = {
     "train": frozenset({"data_dir"}),
     "eval": frozenset({"run", "data_dir", "output"}),
     "info": frozenset({"data_dir"}),
+    "score": frozenset({"reference", "test", "output"}),
 }
 """Fields of each command that hold a path: the command line takes their values as typed."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecgcli.cli import COMMANDS
-from ecgcli.config import EvalConfig, InfoConfig, TrainConfig, parse
+from ecgcli.config import EvalConfig, InfoConfig, ScoreConfig, TrainConfig, parse
 from tests.conftest import REAL_DATA, ROOT, compose_values
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -48,7 +48,8 @@ def test_a_shown_command_is_one_that_the_program_takes(line: str) -> None:
     values = compose_values(*overrides, command=word)
     if word == "eval":
         values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
-    parse({"train": TrainConfig, "eval": EvalConfig, "info": InfoConfig}[word], values)
+    configs = {"train": TrainConfig, "eval": EvalConfig, "score": ScoreConfig, "info": InfoConfig}
+    parse(configs[word], values)
 
 
 def short(line: str) -> str:
