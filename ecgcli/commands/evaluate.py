@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from ecgcli.beats.audit import audit
 from ecgcli.beats.protocol import Part, parts
@@ -11,7 +13,12 @@ from ecgcli.beats.table import BeatTable
 from ecgcli.commands.results import conclude, show
 from ecgcli.config import EvalConfig
 from ecgcli.errors import EcgError
-from ecgcli.files import as_typed, whole_folder, write_json
+from ecgcli.evaluation.ec57_predictions import maps_differ, score_predictions, sveb_sentence
+from ecgcli.evaluation.ec57_summary import Scores
+from ecgcli.files import as_typed, whole_folder, write_json, write_text
+from ecgcli.recordings.aami import CLASSES, ClassMap
+from ecgcli.reporting.ec57_lines import line
+from ecgcli.reporting.ec57_markdown import markdown
 from ecgcli.runs import Clock, Run, provenance, record_opening
 
 
@@ -69,8 +76,28 @@ def evaluate(config: EvalConfig) -> None:
             training=run.metrics["training"],
             provenance=made_by,
         )
+        standard = _by_the_standard(table, rows, predictions[name], part.classes)
+        if standard:
+            write_text(folder / "ec57.md", "\n".join(markdown(scores) for scores in standard))
     show(metrics)
+    for scores in standard:
+        print(f"\nEC57, class map {scores.class_map}, from 0:00, R peaks given\n{line(scores)}", end="")
+        print(sveb_sentence(scores) or "", end="\n\n")
     print(f"Scores       {final}")
+
+
+def _by_the_standard(
+    table: BeatTable, rows: npt.NDArray[np.int64], predictions: pd.DataFrame, classes: tuple[str, ...]
+) -> list[Scores]:
+    """EC57 scores under the run's own class map and, where it differs, the standard's; WFDB data alone."""
+    symbols = table.symbol[rows]
+    if table.source == "kaggle" or not set(classes) <= set(CLASSES):
+        return []
+    maps: list[ClassMap] = ["ec57" if table.class_map == "ec57" else "aami"]
+    if maps_differ(symbols, maps[0]):
+        maps.append("ec57")
+    rates = dict(zip(table.records, table.rates, strict=True))
+    return [score_predictions(predictions, classes, symbols, rates, name) for name in maps]
 
 
 def _name(config: EvalConfig, run: Run) -> str:
