@@ -102,9 +102,9 @@ def fit_ratio() -> str:
     from ecgcli.config import AdamW, Cnn, CrossEntropy, Stage
     from ecgcli.learning.classifier import Classifier
     from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
-    from ecgcli.learning.fit import quiet_libraries
     from ecgcli.learning.networks import build
     from ecgcli.learning.optim import build_optimizer, build_schedule
+    from ecgcli.learning.progress import quiet_libraries
     from ecgcli.learning.sampling import Stream
 
     quiet_libraries()

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+# before torch is imported anywhere: the suite runs a process a core, each with one thread
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 if TYPE_CHECKING:
     from ecgcli.config import TrainConfig
     from ecgcli.runs import Run

@@ -47,8 +47,9 @@ def evaluate(config: EvalConfig) -> None:
     rows = part.validation if part.test is None else part.test
     clock.lap("beats")
 
-    from ecgcli.learning.fit import device, quiet_libraries
+    from ecgcli.learning.fit import device
     from ecgcli.learning.model import predict_table
+    from ecgcli.learning.progress import quiet_libraries
 
     quiet_libraries()
     final = as_typed(config.output) / _name(config, run)

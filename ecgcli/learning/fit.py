@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 import time
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from ecgcli.beats.protocol import Part, labels
@@ -26,6 +23,7 @@ from ecgcli.learning.classifier import Classifier
 from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
 from ecgcli.learning.model import ANOMALY, Model, ModelFacts, NetworkFacts
 from ecgcli.learning.networks import build
+from ecgcli.learning.progress import bar_wanted, progress, quiet_libraries
 from ecgcli.learning.sampling import Stream, class_weights
 
 Index = npt.NDArray[np.int64]
@@ -249,7 +247,7 @@ def fit_one(
         gradient_clip_val=choice.gradient_clip,
         deterministic=choice.deterministic,
         logger=TensorBoardLogger(folder, name="tensorboard", version=task.name),
-        callbacks=[checkpoints, *progress(choice.progress, task)],
+        callbacks=[checkpoints, *progress(choice.progress, task.name, task.rounds)],
         enable_progress_bar=bar_wanted(choice.progress),
         enable_model_summary=False,
         use_distributed_sampler=False,
@@ -282,47 +280,3 @@ def device(accelerator: str, threads: int | None) -> torch.device:
     if not there[accelerator]:
         raise EcgError(f"trainer.accelerator={accelerator}: there is none on this machine; use auto or cpu")
     return torch.device({"gpu": "cuda"}.get(accelerator, accelerator))
-
-
-class Lines(Callback):
-    """One plain line a round, for logs and pipes."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.started = time.perf_counter()
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Prints where training stands."""
-        assert isinstance(pl_module, Classifier)
-        if not pl_module.curves:
-            return
-        now = pl_module.curves[-1]
-        print(
-            f"{self.task.name:>8} {len(pl_module.curves):3d}/{self.task.rounds}"
-            f"  loss {now['train_loss']:.4f}  validation {now['val_loss']:.4f}"
-            f"  macro-F1 {now['val_macro_f1']:.4f}  {time.perf_counter() - self.started:6.1f} s",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
-def bar_wanted(progress: str) -> bool:
-    """Whether to draw a progress bar: asked for, or on a terminal."""
-    return progress == "bar" or (progress == "auto" and sys.stderr.isatty())
-
-
-def progress(choice: str, task: Task) -> list[Callback]:
-    """The callbacks that show progress."""
-    if choice == "none":
-        return []
-    return [TQDMProgressBar(refresh_rate=20, leave=True)] if bar_wanted(choice) else [Lines(task)]
-
-
-def quiet_libraries() -> None:
-    """Silences chatter that tells a user nothing: hardware listings, tips, warnings about own choices."""
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-    warnings.filterwarnings("ignore", module="lightning_fabric")
-    warnings.filterwarnings("ignore", module="torchmetrics")
-    warnings.filterwarnings("ignore", message=".*weights_only.*")

@@ -1,0 +1,57 @@
+"""How training shows itself: a bar on a terminal, plain lines elsewhere, and no chatter of libraries."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, TQDMProgressBar
+
+from ecgcli.learning.classifier import Classifier
+
+
+class Lines(Callback):
+    """One plain line a round, for logs and pipes."""
+
+    def __init__(self, network: str, rounds: int) -> None:
+        self.network, self.rounds = network, rounds
+        self.started = time.perf_counter()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Prints where training stands."""
+        assert isinstance(pl_module, Classifier)
+        if not pl_module.curves:
+            return
+        now = pl_module.curves[-1]
+        print(
+            f"{self.network:>8} {len(pl_module.curves):3d}/{self.rounds}"
+            f"  loss {now['train_loss']:.4f}  validation {now['val_loss']:.4f}"
+            f"  macro-F1 {now['val_macro_f1']:.4f}  {time.perf_counter() - self.started:6.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def bar_wanted(progress: str) -> bool:
+    """Whether to draw a progress bar: asked for, or on a terminal."""
+    return progress == "bar" or (progress == "auto" and sys.stderr.isatty())
+
+
+def progress(choice: str, network: str, rounds: int) -> list[Callback]:
+    """The callbacks that show progress."""
+    if choice == "none":
+        return []
+    return [TQDMProgressBar(refresh_rate=20, leave=True)] if bar_wanted(choice) else [Lines(network, rounds)]
+
+
+def quiet_libraries() -> None:
+    """Silences chatter that tells a user nothing: hardware listings, tips, warnings about own choices."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", module="lightning_fabric")
+    warnings.filterwarnings("ignore", module="torchmetrics")
+    warnings.filterwarnings("ignore", message=".*weights_only.*")
