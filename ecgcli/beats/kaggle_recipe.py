@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from ecgcli.recordings.aami import CLASS_MAPS, CLASSES
 from ecgcli.recordings.record import Annotations
-from ecgcli.recordings.wfdb_io import _read_annotations as read_annotations
-from ecgcli.recordings.wfdb_io import read_record
+from ecgcli.recordings.wfdb_io import read_record, record_annotations
 
 _NUMBERS = (
     "100 101 102 103 104 105 106 107 108 109 111 112 113 114 115 116 117 118 119 121 122 123 124 200 "
@@ -101,7 +100,7 @@ def read(mitdb: Path, name: str) -> tuple[npt.NDArray[np.float64], Annotations]:
     """
     signal = read_record(mitdb / name, digital=True, annotator=None).signal[0].astype(np.float64, copy=False)
     stem = annotation_file(name).removesuffix(".atr")
-    return signal, read_annotations(mitdb / stem, "atr", RECORD_RATE, len(signal))
+    return signal, record_annotations(mitdb / stem, "atr", RECORD_RATE, len(signal))
 
 
 def beats_of(index: int, sample: npt.NDArray[np.int64], symbol: npt.NDArray[np.str_], length: int) -> Beats:

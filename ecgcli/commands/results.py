@@ -113,7 +113,7 @@ def _examples(table: BeatTable, part: Part, segmenter: Segmenter) -> dict[str, A
     beat, start, unit = segmenter.beat, 0.0, "0 to 1"
     if isinstance(beat, CentredBeat):
         start = -beat.before
-        unit = {"none": "mV", "record": "spreads of the record", "beat": "z"}[beat.scaling]
+        unit = {"none": "mV", "record": "spreads", "beat": "z"}[beat.scaling]
     rows = part.validation if part.test is None else part.test
     return {"signal": table.signal[rows], "rate": segmenter.rate, "start": start, "unit": unit}
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import BEAT_SYMBOLS, NON_BEAT_SYMBOLS
+from ecgcli.recordings.annotation_file import read_annotations
 from ecgcli.recordings.record import Annotations, Record
 
 _MITDB = {"202": "201"}
@@ -101,7 +103,7 @@ def read_record(path: Path, digital: bool = False, annotator: str | None = "atr"
         signal=signal if len(kept) == len(signal) else signal[kept],
         rate=float(header.fs),
         leads=tuple(header.sig_name[i] or f"signal {i + 1}" for i in kept),
-        annotations=_read_annotations(path, annotator, float(header.fs), signal.shape[1])
+        annotations=record_annotations(path, annotator, float(header.fs), signal.shape[1])
         if annotator
         else None,
         subject=subject_of(path.parent.name, path.name),
@@ -196,9 +198,18 @@ def _read_signal(path: Path, header: Any, digital: bool) -> npt.NDArray[np.float
     return signal
 
 
-def _read_annotations(path: Path, annotator: str, rate: float, time: int) -> Annotations:
-    import wfdb
+def record_annotations(path: Path, annotator: str, rate: float, time: int) -> Annotations:
+    """The annotations of a record, checked against its signal.
 
+    Args:
+        path: the record, without an ending.
+        annotator: ending of the annotation file.
+        rate: sampling rate of the signal in Hz; positions are converted where the file states another.
+        time: length of the signal in samples.
+
+    Raises:
+        EcgError: the file is missing, damaged, out of order or runs beyond the signal.
+    """
     file = Path(f"{path}.{annotator}")
     if not file.is_file():
         raise EcgError(f"{file}: no such annotation file; expected the annotations of record {path.name}")
@@ -210,28 +221,17 @@ def _read_annotations(path: Path, annotator: str, rate: float, time: int) -> Ann
         raise EcgError(
             f"{file}: truncated: its closing mark is missing; expected a whole WFDB annotation file"
         )
-    try:
-        read = wfdb.rdann(str(path), annotator, return_label_elements=["label_store"])
-    except Exception as error:  # a damaged file fails anywhere in the decoder
-        raise EcgError(f"{file}: unreadable; expected a WFDB annotation file") from error
-    sample = np.asarray(read.sample, dtype=np.int64)
-    if read.fs and not np.isclose(read.fs, rate):
-        sample = np.rint(sample * (rate / read.fs)).astype(np.int64)
+    annotations, stated = read_annotations(file)
+    sample = annotations.sample
+    if stated and not np.isclose(stated, rate):
+        sample = np.rint(sample * (rate / stated)).astype(np.int64)
     outside = np.flatnonzero((sample < 0) | (sample >= time) | (np.diff(sample, prepend=0) < 0))
     if len(outside):
         raise EcgError(
             f"{file}: annotation {outside[0] + 1} is at sample {sample[outside[0]]}; expected ascending "
             f"positions in a signal of {time} samples"
         )
-    symbols = {label.label_store: label.symbol for label in wfdb.io.annotation.ann_labels}
-    if read.custom_labels is not None:
-        symbols |= dict(zip(read.custom_labels["label_store"], read.custom_labels["symbol"], strict=True))
-    return Annotations(
-        sample=sample,
-        symbol=np.array([symbols.get(code, f"<{code}>") for code in read.label_store], dtype=np.str_),
-        subtype=np.asarray(read.subtype, dtype=np.int64),
-        aux=np.array([note.rstrip("\0") for note in read.aux_note], dtype=np.str_),
-    )
+    return replace(annotations, sample=sample)
 
 
 def write_record(
