@@ -102,7 +102,7 @@ class Classifier(pl.LightningModule):
                 "lr": self._rate(),
             }
         )
-        self.log("macro_f1", scores["macro_f1"], logger=False)  # what ModelCheckpoint monitors
+        self.log("macro_f1", scores["macro_f1"], logger=False, prog_bar=True)  # what ModelCheckpoint monitors
         self._log(scores | {"loss/validation": loss, "loss/training_round": training})
 
     def configure_optimizers(self) -> Any:

@@ -6,11 +6,22 @@ import logging
 import sys
 import time
 import warnings
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
 
 from ecgcli.learning.classifier import Classifier
+
+
+class Bar(TQDMProgressBar):
+    """A progress bar that shows the last macro-F1 and nothing else."""
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """What stands behind the bar."""
+        metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics
 
 
 class Lines(Callback):
@@ -44,7 +55,7 @@ def progress(choice: str, network: str, rounds: int) -> list[Callback]:
     """The callbacks that show progress."""
     if choice == "none":
         return []
-    return [TQDMProgressBar(refresh_rate=20, leave=True)] if bar_wanted(choice) else [Lines(network, rounds)]
+    return [Bar(refresh_rate=20, leave=True)] if bar_wanted(choice) else [Lines(network, rounds)]
 
 
 def quiet_libraries() -> None:

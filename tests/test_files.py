@@ -1,0 +1,46 @@
+"""Files and folders appear whole or not at all; paths mean what was typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecgcli.files import as_typed, whole, whole_folder, write_json
+
+
+def test_a_file_whose_writing_fails_does_not_appear_and_an_older_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    with pytest.raises(RuntimeError), whole(path) as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="nan"):
+        write_json(path, {"a": float("nan")})
+    assert path.read_text() == '{\n  "a": 1\n}\n'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_replaces_an_older_one_only_when_it_is_whole(tmp_path: Path) -> None:
+    final = tmp_path / "run"
+    with whole_folder(final) as folder:
+        (folder / "a").write_text("1")
+    with pytest.raises(RuntimeError), whole_folder(final) as folder:
+        (folder / "a").write_text("2")
+        raise RuntimeError
+    assert (final / "a").read_text() == "1"
+    with whole_folder(final) as folder:
+        assert not (folder / "a").exists(), "what the failed one left is gone"
+        (folder / "b").write_text("3")
+    assert [path.name for path in final.iterdir()] == ["b"]
+    assert list(tmp_path.iterdir()) == [final]
+
+
+def test_only_a_leading_tilde_and_slash_mean_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert as_typed("~/data") == Path.home() / "data"
+    assert as_typed("~nobody") == Path("~nobody")
+    assert as_typed("a~b") == Path("a~b")
+    (tmp_path / "~").mkdir()
+    assert as_typed("~/data") == Path("~/data")
