@@ -66,7 +66,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
         for leftover in partial.iterdir():
             if leftover.name != ".lock":
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        yield partial
+        try:
+            yield partial
+        except Exception:
+            # an interruption leaves what there is, an error nothing
+            shutil.rmtree(partial)
+            raise
         (partial / ".lock").unlink()
         replaced = path.with_name(path.name + ".replaced")
         shutil.rmtree(replaced, ignore_errors=True)

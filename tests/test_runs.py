@@ -81,10 +81,13 @@ def test_two_writers_of_one_run_are_kept_apart(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "train").iterdir()] == [run_name(config)]
 
 
-def test_a_block_that_fails_leaves_only_a_partial_folder(tmp_path: Path) -> None:
+def test_an_error_leaves_nothing_and_an_interruption_a_partial_folder(tmp_path: Path) -> None:
     config = train_config(*TINY)
     with pytest.raises(RuntimeError), begin(config, tmp_path):
         raise RuntimeError("mid-way")
+    assert list((tmp_path / "train").iterdir()) == []
+    with pytest.raises(KeyboardInterrupt), begin(config, tmp_path):
+        raise KeyboardInterrupt
     assert [p.name for p in (tmp_path / "train").iterdir()] == [f"{run_name(config)}.partial"]
     with pytest.raises(EcgError, match="is unfinished"):
         Run(tmp_path / "train" / f"{run_name(config)}.partial")

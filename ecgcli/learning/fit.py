@@ -158,8 +158,7 @@ def fit(table: BeatTable, part: Part, config: TrainConfig, folder: Path) -> Fitt
         folder: the run folder.
     """
     quiet_libraries()
-    if config.trainer.threads:
-        torch.set_num_threads(config.trainer.threads)
+    device(config.trainer.accelerator, config.trainer.threads)  # says so at once where there is none
     started = time.perf_counter()
     networks: dict[str, torch.nn.Module] = {}
     facts: dict[str, NetworkFacts] = {}

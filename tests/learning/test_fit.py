@@ -12,6 +12,7 @@ from ecgcli.beats.protocol import Part, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import BeatTable
 from ecgcli.config import TrainConfig
+from ecgcli.errors import EcgError
 from ecgcli.learning.fit import fit, tasks
 from tests.conftest import TINY, train_config
 
@@ -114,3 +115,13 @@ def test_steps_follow_the_rounds_and_the_schedule_ends(tmp_path: Path) -> None:
     fitted = fit(table, part, config, tmp_path)
     assert [row["step"] for row in fitted.curves["all"]] == [4, 8, 12]
     assert fitted.curves["all"][-1]["lr"] < config.optimizer.lr / 100
+
+
+@pytest.mark.parametrize("accelerator", ["gpu", "mps"])
+def test_an_accelerator_that_is_not_there_is_named(accelerator: str, tmp_path: Path) -> None:
+    there = torch.cuda.is_available() if accelerator == "gpu" else torch.backends.mps.is_available()
+    if there:
+        pytest.skip("this machine has one")
+    config = train_config(*TINY, f"trainer.accelerator={accelerator}")
+    with pytest.raises(EcgError, match=rf"trainer\.accelerator={accelerator}: there is none on this machine"):
+        fit(*part_of(config), config, tmp_path)
