@@ -50,15 +50,16 @@ def train(config: TrainConfig) -> None:
 
     with begin(config) as folder:
         # here and not at the top: torch and Lightning cost seconds, which a mistake above should not
-        from ecgcli.learning.fit import fit
+        from ecgcli.learning.fit import device, fit
         from ecgcli.learning.model import predict_table
         from ecgcli.reporting.tensorboard import log_results
 
         fitted = fit(table, part, config, folder)
         clock.lap("training")
-        predictions = {"validation": predict_table(fitted.model, table, part.validation)}
+        where = device(config.trainer.accelerator, config.trainer.threads)
+        predictions = {"validation": predict_table(fitted.model, table, part.validation, where)}
         if part.test is not None:
-            predictions["test"] = predict_table(fitted.model, table, part.test)
+            predictions["test"] = predict_table(fitted.model, table, part.test, where)
             opened: dict[str, object] = {"run": run_name(config), "data": table.source, "protocol": part.name}
             opened |= {"class_map": table.class_map, "beats": len(part.test)}
             record_opening("train", {**opened, "fingerprint": table.fingerprint})
