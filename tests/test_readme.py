@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgcli.cli import COMMANDS
+from ecgcli.cli import COMMANDS, EXAMPLES
 from ecgcli.config import EvalConfig, InfoConfig, ScoreConfig, TrainConfig, parse
 from tests.conftest import REAL_DATA, ROOT, compose_values
 
@@ -16,7 +16,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def commands() -> list[str]:
-    found: list[str] = []
+    found: list[str] = list(EXAMPLES)
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         blocks = re.findall(r"```(?:sh|console)\n(.*?)```", text, flags=re.DOTALL)
