@@ -14,7 +14,6 @@ from ecgcli.errors import EcgError
 from ecgcli.files import write_json
 from ecgcli.runs import (
     OUTPUTS,
-    RESULTS_VERSION,
     Clock,
     Run,
     begin,
@@ -97,7 +96,6 @@ def next_command(config: TrainConfig, run: Run) -> str:
 
 
 def _still_holds(run: Run, fingerprint: str) -> None:
+    # the version of the results is part of the run's name; the content of the data is not
     if run.provenance.get("data_fingerprint") != fingerprint:
         raise EcgError(f"{run.path} was trained on other data than there are now; force=true repeats it")
-    if run.provenance.get("results_version") != RESULTS_VERSION:
-        raise EcgError(f"{run.path} comes from a version with other results; force=true repeats it")

@@ -61,6 +61,7 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Tells the batches which round it is, before they are drawn."""
         torch.manual_seed(hash((self.seed, self.current_epoch)) % 2**63)
+        # Lightning's Trainer has the attribute only once a data module is attached
         data: BeatData = self.trainer.datamodule  # type: ignore[attr-defined]
         data.training.round = self.current_epoch
 

@@ -41,6 +41,7 @@ def build(choice: Network, leads: int, length: int, classes: int) -> nn.Module:
             network = BaselineNetwork(leads, length, classes)
         case Cnn():
             network = ConvNetwork(choice, leads, length, classes)
+    # torch's stubs know `to` without memory_format only
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
