@@ -1,8 +1,7 @@
-"""The typed configuration: what every choice in `conf/` may hold, and the checks across fields.
+"""The typed configuration of each command, and the checks across fields.
 
-`conf/` holds the defaults, these classes hold the meaning. A choice (`model=cnn`) is a class whose `name`
-says which one it is; nothing in a configuration names code. A composed configuration and the `config.json`
-of a run folder go through the same door, `parse`, and both are plain data.
+A composed configuration and the `config.json` of a run folder go through the same door, `parse`, and both are
+plain data. What the single choices may hold stands in `choices.py`.
 """
 
 from __future__ import annotations
@@ -11,249 +10,28 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from ecgcli.choices import (
+    Augment,
+    Beat,
+    CentredBeat,
+    Choice,
+    Data,
+    Logger,
+    Loss,
+    Network,
+    Optimizer,
+    Positive,
+    Protocol,
+    Sampling,
+    TensorBoardLog,
+    TrainerChoice,
+)
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import ClassMap
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-Strength = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-Size = Annotated[int, Field(ge=1, le=4096)]
-Method = Literal["none", "balanced_sampler", "class_weights", "oversampling", "undersampling"]
-
-
-class Choice(BaseModel):
-    """Base of everything in a configuration: typed, immutable, no field that is not declared."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-# -- data ----------------------------------------------------------------------------------------------
-
-
-class Demo(Choice):
-    """Simulated patients: made on first use, read back as WFDB records."""
-
-    name: Literal["demo"]
-    patients: Annotated[int, Field(ge=6, le=1000)]
-    minutes: Annotated[float, Field(ge=0.5, le=1440)]
-    seed: Annotated[int, Field(ge=0)]
-
-    @property
-    def database(self) -> str:
-        """Where the recordings come from: two data sets with the same database share recordings."""
-        return f"demo-{self.seed}"
-
-
-class Mitdb(Choice):
-    """The MIT-BIH Arrhythmia Database, in `<data_dir>/mitdb`."""
-
-    name: Literal["mitdb"]
-    class_map: ClassMap
-
-    @property
-    def database(self) -> str:
-        """Where the recordings come from."""
-        return "mitdb"
-
-
-class Kaggle(Choice):
-    """The Kaggle heartbeat files, in `<data_dir>/kaggle`, else rebuilt from `<data_dir>/mitdb`."""
-
-    name: Literal["kaggle"]
-    source: Literal["auto", "csv", "rebuild"]
-
-    @property
-    def database(self) -> str:
-        """Where the recordings come from."""
-        return "mitdb"
-
-
-Data = Annotated[Demo | Mitdb | Kaggle, Field(discriminator="name")]
-
-# -- beats ---------------------------------------------------------------------------------------------
-
-
-class KaggleBeat(Choice):
-    """From R over 1.2 RR intervals, every third sample of 360 Hz, min-max scaled, padded to 187."""
-
-    name: Literal["kaggle"]
-
-
-class CentredBeat(Choice):
-    """A window around R, resampled to `rate` Hz; `before` and `after` in seconds."""
-
-    name: Literal["centred"]
-    rate: Annotated[float, Field(ge=50, le=1000)]
-    before: Annotated[float, Field(gt=0, le=5)]
-    after: Annotated[float, Field(gt=0, le=5)]
-    leads: Annotated[tuple[str, ...], Field(min_length=1, max_length=2)]
-    fallback: Literal["other", "refuse"]
-    scaling: Literal["record", "beat", "none"]
-
-
-Beat = Annotated[KaggleBeat | CentredBeat, Field(discriminator="name")]
-
-# -- protocols -----------------------------------------------------------------------------------------
-
-
-class KaggleProtocol(Choice):
-    """The published split of the Kaggle files; validation is carved at random from the training file."""
-
-    name: Literal["kaggle"]
-    validation: Share
-    seed: Annotated[int, Field(ge=0)]
-
-
-class InterPatient(Choice):
-    """DS1 → DS2 (de Chazal 2004); validation is one of `folds` subject folds of DS1."""
-
-    name: Literal["inter_patient"]
-    folds: Annotated[int, Field(ge=2, le=11)]
-    seed: Annotated[int, Field(ge=0)]
-
-
-class BySubject(Choice):
-    """A seeded hold-out of whole subjects; `test` and `validation` are shares of the subjects."""
-
-    name: Literal["by_subject"]
-    test: Share
-    validation: Share
-    seed: Annotated[int, Field(ge=0)]
-
-
-Protocol = Annotated[KaggleProtocol | InterPatient | BySubject, Field(discriminator="name")]
-
-# -- sampling ------------------------------------------------------------------------------------------
-
-
-class Imbalanced(Choice):
-    """Beats as they come. `order=fixed` permutes once and keeps that order in every epoch."""
-
-    name: Literal["imbalanced"]
-    order: Literal["shuffled", "fixed"]
-
-
-class Rebalanced(Choice):
-    """Rare classes weigh more; `strength` 0 leaves the data as it is, 1 makes all classes equal."""
-
-    name: Literal["rebalanced"]
-    method: Literal["balanced_sampler", "class_weights", "oversampling", "undersampling"]
-    strength: Strength
-
-
-class Stage(Choice):
-    """How one stage of the cascade draws its beats."""
-
-    method: Method
-    strength: Strength
-
-
-class TwoStage(Choice):
-    """An anomaly detector and a classifier of the type, composed into one model.
-
-    `share` is the part of the optimizer steps that the anomaly detector gets; the type classifier gets
-    the rest, so that both together cost what one network costs.
-    """
-
-    name: Literal["two_stage"]
-    anomaly: Stage
-    type: Stage
-    share: Share
-
-
-Sampling = Annotated[Imbalanced | Rebalanced | TwoStage, Field(discriminator="name")]
-
-# -- networks ------------------------------------------------------------------------------------------
-
-
-class BaselineCnn(Choice):
-    """The network this project grew from: a Linear on the time axis, three Conv1d(16, k=3), two Linear."""
-
-    name: Literal["baseline_cnn"]
-
-
-class Cnn(Choice):
-    """A stack of 1-D convolution blocks; every list has one entry a block, or one for all."""
-
-    name: Literal["cnn"]
-    channels: Annotated[tuple[Size, ...], Field(min_length=1, max_length=32)]
-    kernel_sizes: Annotated[tuple[Size, ...], Field(min_length=1)]
-    strides: Annotated[tuple[Size, ...], Field(min_length=1)]
-    dilations: Annotated[tuple[Size, ...], Field(min_length=1)]
-    normalisation: Literal["batch", "group", "none"]
-    activation: Literal["relu", "gelu", "silu", "leaky_relu"]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    pooling: Literal["average", "max", "both", "flatten"]
-    residual: bool
-
-    @model_validator(mode="after")
-    def _one_entry_a_block(self) -> Cnn:
-        for field in ("kernel_sizes", "strides", "dilations"):
-            given = len(getattr(self, field))
-            if given not in (1, len(self.channels)):
-                raise ValueError(
-                    f"model.{field} has {given} entries, model.channels has {len(self.channels)}: "
-                    f"give one entry for all blocks or one for each"
-                )
-        even = [k for k in self.kernel_sizes if k % 2 == 0]
-        if even:
-            raise ValueError(f"model.kernel_sizes holds {even[0]}: kernel sizes must be odd")
-        return self
-
-
-Network = Annotated[BaselineCnn | Cnn, Field(discriminator="name")]
-
-# -- learning ------------------------------------------------------------------------------------------
-
-
-class AdamW(Choice):
-    """AdamW (Loshchilov & Hutter 2019)."""
-
-    name: Literal["adamw"]
-    lr: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["one_cycle", "cosine", "constant"]
-    warmup: Share
-
-
-class Sgd(Choice):
-    """Stochastic gradient descent."""
-
-    name: Literal["sgd"]
-    lr: Annotated[float, Field(gt=0)]
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    schedule: Literal["one_cycle", "cosine", "constant"]
-    warmup: Share
-
-
-Optimizer = Annotated[AdamW | Sgd, Field(discriminator="name")]
-
-
-class CrossEntropy(Choice):
-    """Cross-entropy with label smoothing."""
-
-    name: Literal["cross_entropy"]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-
-
-Loss = CrossEntropy
-
-
-class TrainerChoice(Choice):
-    """How and where to train. The budget is `epochs` passes' worth of steps, whatever the sampling."""
-
-    accelerator: Literal["auto", "cpu", "gpu", "mps"]
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
-    epochs: Positive
-    steps: Annotated[int, Field(ge=2)] | None
-    batch_size: Positive
-    gradient_clip: Annotated[float, Field(gt=0)] | None
-    deterministic: bool
-    threads: Positive | None
-    progress: Literal["auto", "bar", "lines", "none"]
+NO_AUGMENT = Augment(name="none", scaling=0, shift=0, noise=0, wander=0, lead_dropout=0, jitter=0, mixup=0)
 
 
 class TrainConfig(Choice):
@@ -266,7 +44,9 @@ class TrainConfig(Choice):
     model: Network
     optimizer: Optimizer
     loss: Loss
+    augment: Augment = NO_AUGMENT
     trainer: TrainerChoice
+    logger: Logger = TensorBoardLog(name="tensorboard")
     select: Literal["best", "last"]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     test: bool
@@ -276,22 +56,9 @@ class TrainConfig(Choice):
 
     @model_validator(mode="after")
     def _fields_agree(self) -> TrainConfig:
-        data, beat, protocol = self.data.name, self.beat.name, self.protocol.name
-        if data == "kaggle" and beat != "kaggle":
-            raise ValueError(
-                f"beat={beat} contradicts data=kaggle, whose beats are already cut: use beat=kaggle, "
-                f"or data=mitdb to cut them otherwise"
-            )
-        if protocol == "kaggle" and data != "kaggle":
-            raise ValueError(
-                f"protocol=kaggle contradicts data={data}: only the Kaggle files have that split; "
-                f"use protocol={'inter_patient' if data == 'mitdb' else 'by_subject'}"
-            )
-        if protocol == "inter_patient" and data == "demo":
-            raise ValueError(
-                "protocol=inter_patient contradicts data=demo: DS1 and DS2 are records of MIT-BIH; "
-                "use protocol=by_subject, or data=mitdb"
-            )
+        _beats_suit_data(self.data.name, self.beat.name, self.beat.rhythm)
+        _protocol_suits_data(self.data.name, self.protocol.name)
+        _learning_agrees(self)
         if self.model.name == "baseline_cnn" and isinstance(self.beat, CentredBeat):
             length = round((self.beat.before + self.beat.after) * self.beat.rate)
             if length < 16:
@@ -300,6 +67,59 @@ class TrainConfig(Choice):
                     f"needs at least 16"
                 )
         return self
+
+
+def _beats_suit_data(data: str, beat: str, rhythm: bool) -> None:
+    if data == "kaggle" and beat != "kaggle":
+        raise ValueError(
+            f"beat={beat} contradicts data=kaggle, whose beats are already cut: use beat=kaggle, "
+            f"or data=mitdb to cut them otherwise"
+        )
+    if data == "kaggle" and rhythm:
+        raise ValueError(
+            "beat.rhythm contradicts data=kaggle: its rows are single beats in no order, so their RR "
+            "intervals are not known; use data=mitdb beat=kaggle beat.rhythm=true"
+        )
+    if (data == "table") != (beat == "given"):
+        wanted = "beat=given" if data == "table" else "beat=centred or beat=kaggle"
+        raise ValueError(
+            f"beat={beat} contradicts data={data}: beats of a table are cut already, recordings have to be "
+            f"cut; use {wanted}"
+        )
+
+
+def _protocol_suits_data(data: str, protocol: str) -> None:
+    if protocol == "kaggle" and data != "kaggle":
+        raise ValueError(
+            f"protocol=kaggle contradicts data={data}: only the Kaggle files have that split; "
+            f"use protocol={'inter_patient' if data == 'mitdb' else 'by_subject'}"
+        )
+    if protocol.startswith("inter_patient") and data == "demo":
+        raise ValueError(
+            f"protocol={protocol} contradicts data=demo: DS1 and DS2 are records of MIT-BIH; "
+            f"use protocol=by_subject, or data=mitdb"
+        )
+    if protocol == "cross_database" and data != "wfdb":
+        raise ValueError(
+            f"protocol=cross_database contradicts data={data}: it needs several databases; "
+            f"use data=wfdb 'data.path=[folder_a,folder_b]'"
+        )
+
+
+def _learning_agrees(config: TrainConfig) -> None:
+    trainer, sampling = config.trainer, config.sampling
+    if trainer.early_stopping and config.optimizer.schedule == "one_cycle":
+        raise ValueError(
+            "trainer.early_stopping contradicts optimizer.schedule=one_cycle, which is planned for all "
+            "steps: use optimizer.schedule=constant, or trainer.early_stopping=null"
+        )
+    methods = [getattr(sampling, key, None) for key in ("method", "anomaly", "type")]
+    methods = [getattr(method, "method", method) for method in methods]
+    if config.loss.name in ("class_balanced", "logit_adjusted") and "class_weights" in methods:
+        raise ValueError(
+            f"loss={config.loss.name} contradicts the sampling method class_weights: both make up for rare "
+            f"classes in the loss; use loss=cross_entropy, or another method"
+        )
 
 
 class EvalConfig(Choice):
@@ -349,8 +169,8 @@ class ScoreConfig(Choice):
 EvalConfig.model_rebuild()
 
 PATH_FIELDS: dict[str, frozenset[str]] = {
-    "train": frozenset({"data_dir"}),
-    "eval": frozenset({"run", "data_dir", "output"}),
+    "train": frozenset({"data_dir", "data.path", "data.subjects", "logger.tracking_uri"}),
+    "eval": frozenset({"run", "data_dir", "output", "data.path", "data.subjects"}),
     "info": frozenset({"data_dir"}),
     "score": frozenset({"reference", "test", "output"}),
 }
@@ -362,6 +182,7 @@ MACHINE_FIELDS: tuple[str, ...] = (
     "trainer.accelerator",
     "trainer.threads",
     "trainer.progress",
+    "logger",
 )
 """Fields that say where and how to run, not what: they are no part of a run's identity."""
 
@@ -428,7 +249,7 @@ def _first_fault(error: ValidationError) -> str:
     fault = min(faults, key=lambda f: order.index(f["type"]) if f["type"] in order else len(order))
     # pydantic puts the chosen variant's name into the path (model.cnn.channels); users do not type it
     path = [str(part) for part in fault["loc"]]
-    variants = {"data", "beat", "protocol", "sampling", "model", "optimizer"}
+    variants = {"data", "beat", "protocol", "sampling", "model", "optimizer", "loss", "logger"}
     if len(path) > 2 and path[0] in variants:
         del path[1]
     where = ".".join(path)

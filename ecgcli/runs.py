@@ -151,8 +151,8 @@ class Run:
         names += tuple(f"lead{i}" for i in range(len(names), len(trace)))
         found = find_rpeaks(trace[0], rate) if peaks is None else np.asarray(peaks)
         found = _checked_peaks(found, trace.shape[1])
-        beats, kept, _ = segmenter.cut(trace, rate, names, found)
-        probability = self.model.predict(beats)
+        beats, kept, _, features = segmenter.cut(trace, rate, names, found)
+        probability = self.model.predict(beats, features=features)
         classes = self.model.classes
         return pd.DataFrame(
             {

@@ -43,7 +43,7 @@ TABLE = """
 import time
 from pathlib import Path
 from ecgcli.beats.sources import beats
-from ecgcli.config import CentredBeat, Mitdb
+from ecgcli.choices import CentredBeat, Mitdb
 beat = CentredBeat(name="centred", rate=125.0, before=0.3, after=0.5, leads=("MLII",), fallback="other",
                    scaling="record")
 started = time.perf_counter()
@@ -99,7 +99,7 @@ def fit_ratio() -> str:
     import torch
     from torch.nn import functional as F
 
-    from ecgcli.config import AdamW, Cnn, CrossEntropy, Stage
+    from ecgcli.choices import AdamW, Cnn, CrossEntropy, Stage
     from ecgcli.learning.classifier import Classifier
     from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
     from ecgcli.learning.networks import build

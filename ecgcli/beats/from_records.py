@@ -71,6 +71,7 @@ def cut_folder(
         "source": source,
         "fingerprint": _fingerprint(folder, names),
         "notes": list(_notes(found)),
+        "feature_names": segmenter.feature_names,
     }
     write_columns(into, columns, facts)
 
@@ -84,7 +85,9 @@ def _cut_records(
         assert marks is not None
         beat = np.flatnonzero(np.isin(marks.symbol, list(BEAT_SYMBOLS)))
         try:
-            signal, kept, span = segmenter.cut(record.signal, record.rate, record.leads, marks.sample[beat])
+            signal, kept, span, features = segmenter.cut(
+                record.signal, record.rate, record.leads, marks.sample[beat]
+            )
         except EcgError as error:
             raise EcgError(f"{folder / name}: {error}") from error
         found.left_out += len(beat) - len(kept)
@@ -94,6 +97,7 @@ def _cut_records(
             "sample": marks.sample[beat],
             "symbol": marks.symbol[beat],
             "span": span,
+            "features": features,
         }.items():
             found.columns[key].append(column)
         found.subjects.append(record.subject)

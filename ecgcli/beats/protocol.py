@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ecgcli.beats.subjects import hold_out, subject_fold
 from ecgcli.beats.table import BeatTable
-from ecgcli.config import BySubject, InterPatient, KaggleProtocol
+from ecgcli.choices import BySubject, InterPatient, KaggleProtocol
 from ecgcli.errors import EcgError
 
 # in one string each: as lists of quoted names they take half a page (hence the noqa)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from ecgcli.config import Beat, CentredBeat, KaggleBeat
+from ecgcli.choices import Beat, CentredBeat, KaggleBeat
 from ecgcli.errors import EcgError
 from ecgcli.recordings.resample import rate_ratio, resample
 
@@ -20,7 +20,21 @@ _KAGGLE_STEP = 3
 _KAGGLE_LENGTH = 187
 _FLAT = 1e-5  # mV: what varies by less is the rounding of numbers, not a signal
 
-Cut = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+class Cut(NamedTuple):
+    """The beats of one recording.
+
+    Attributes:
+        signal: (m, channels, length) float32, the beats.
+        kept: (m,) ascending indices, which of the given positions they are.
+        span: (m, 2) first and one past the last sample of the recording that each window takes.
+        features: (m, k) float32, one column for each of the segmenter's `feature_names`.
+    """
+
+    signal: npt.NDArray[np.float32]
+    kept: npt.NDArray[np.int64]
+    span: npt.NDArray[np.int64]
+    features: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -34,10 +48,10 @@ class Segmenter:
             around R at a chosen rate.
     """
 
-    beat: KaggleBeat | CentredBeat
+    beat: Beat
 
     @classmethod
-    def from_config(cls, beat: KaggleBeat | CentredBeat) -> Segmenter:
+    def from_config(cls, beat: Beat) -> Segmenter:
         """The segmenter that a `beat=` choice describes."""
         return cls(beat)
 
@@ -77,6 +91,11 @@ class Segmenter:
     def leads(self) -> tuple[str, ...]:
         """Names of the leads, as asked for; `first` is whichever the record has first."""
         return self.beat.leads if isinstance(self.beat, CentredBeat) else ("first",)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of what is said of a beat beside its signal."""
+        return ()
 
     @property
     def context(self) -> str:
@@ -142,9 +161,7 @@ class Segmenter:
             samples: (k,) ascending positions of the R peaks, in samples of `signal`.
 
         Returns:
-            The beats, (m, leads, length) float32; which of `samples` they are, (m,) ascending indices
-            (`kaggle` leaves out beats that lack two following ones); and the first and one past the last
-            sample of `signal` of each window, (m, 2).
+            The beats; `kaggle` leaves out those that lack two following ones.
 
         Raises:
             EcgError: no such lead, a rate that is none, or positions that do not ascend within the signal.
@@ -172,7 +189,9 @@ def _cut_kaggle(lead: npt.NDArray[np.floating], rate: float, samples: npt.NDArra
     kept = np.flatnonzero(width > 0)
     start, width = marks[kept], width[kept]
     if not len(kept):
-        return np.zeros((0, 1, _KAGGLE_LENGTH), np.float32), kept, np.zeros((0, 2), np.int64)
+        return Cut(
+            np.zeros((0, 1, _KAGGLE_LENGTH), np.float32), kept, np.zeros((0, 2), np.int64), _nothing(0)
+        )
 
     count = -(-width // _KAGGLE_STEP)  # every third sample, the first included
     first = np.cumsum(count) - count  # windows differ in length: they lie one behind another, (count.sum(),)
@@ -186,7 +205,7 @@ def _cut_kaggle(lead: npt.NDArray[np.floating], rate: float, samples: npt.NDArra
     beats[np.repeat(np.arange(len(kept)), count)[seen], 0, within[seen]] = values[seen]
     # all of the window counts, as its extremes set the scale even where its end is cut off
     end = np.ceil((start + width) / float(ratio)).astype(np.int64)
-    return beats, kept, np.stack([samples[kept], end], axis=1)
+    return Cut(beats, kept, np.stack([samples[kept], end], axis=1), _nothing(len(kept)))
 
 
 def _cut_centred(
@@ -213,7 +232,12 @@ def _cut_centred(
         deviation = beats.std(axis=-1, keepdims=True)
         beats /= np.where(deviation > _FLAT, deviation, 1.0)
     span = np.stack([np.floor(start / float(ratio)), np.ceil((start + length) / float(ratio))], axis=1)
-    return beats, np.arange(len(samples)), np.clip(span, 0, raw_time).astype(np.int64)
+    span = np.clip(span, 0, raw_time).astype(np.int64)
+    return Cut(beats, np.arange(len(samples)), span, _nothing(len(samples)))
+
+
+def _nothing(n: int) -> npt.NDArray[np.float32]:
+    return np.zeros((n, 0), np.float32)
 
 
 def _bridged(lead: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

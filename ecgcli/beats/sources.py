@@ -15,7 +15,7 @@ from ecgcli.beats.from_records import cut_folder
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.store import put_beside, read_table, write_table
 from ecgcli.beats.table import BeatTable
-from ecgcli.config import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
+from ecgcli.choices import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed
 from ecgcli.recordings.aami import CLASS_MAPS

@@ -17,7 +17,15 @@ import numpy.typing as npt
 
 from ecgcli.beats.table import BeatTable
 
-COLUMNS = {"label": "i8", "symbol": "U1", "record": "i8", "sample": "i8", "span": "i8", "split": "i1"}
+COLUMNS = {
+    "label": "i8",
+    "symbol": "U1",
+    "record": "i8",
+    "sample": "i8",
+    "span": "i8",
+    "split": "i1",
+    "features": "f4",
+}
 """Columns that are kept beside the signal, and their types."""
 
 _FACTS = tuple(f.name for f in fields(BeatTable) if f.name not in COLUMNS and f.name != "signal")

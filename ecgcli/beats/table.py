@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,8 @@ class BeatTable:
     """The beats of a data set, one row a beat, ordered by (record, sample).
 
     Attributes:
-        signal: (n, leads, time) float32; often a read-only memory map.
+        signal: (n, leads, time) float32; often a read-only memory map. Behind the leads may stand further
+            channels that the segmenter made of them.
         label: (n,) int64, index into `classes`.
         symbol: (n,) one-character strings, the annotation symbol of the beat ("" where unknown).
         record: (n,) int64, index into `records` (names in ascending order).
@@ -31,6 +32,9 @@ class BeatTable:
         fingerprint: hex digest of the content of the source; equal content, equal fingerprint.
         notes: what the reader found worth saying (unknown symbols, lead fallbacks, beats left out),
             one sentence each.
+        features: (n, k) float32, what the segmenter says of a beat beside its signal (rhythm, distance from
+            the patient's usual beat); k is 0 where it says nothing.
+        feature_names: names of the features.
     """
 
     signal: npt.NDArray[np.float32]
@@ -50,6 +54,12 @@ class BeatTable:
     source: str
     fingerprint: str
     notes: tuple[str, ...] = ()
+    features: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    feature_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.feature_names:
+            object.__setattr__(self, "features", np.zeros((len(self.label), 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.label)

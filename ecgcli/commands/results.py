@@ -13,7 +13,7 @@ from ecgcli.beats.audit import Audit
 from ecgcli.beats.protocol import Part, labels
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import BeatTable
-from ecgcli.config import CentredBeat
+from ecgcli.choices import CentredBeat
 from ecgcli.evaluation.metrics import error_budget, score
 from ecgcli.files import whole, write_json
 from ecgcli.reporting.report import write_report

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import ConfusionMatrix
 
-from ecgcli.config import Loss, Optimizer
+from ecgcli.choices import Loss, Optimizer
 from ecgcli.learning.datamodule import Batch, BeatData
 from ecgcli.learning.optim import build_optimizer, build_schedule
 

@@ -17,7 +17,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from ecgcli.beats.protocol import Part, labels
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import BeatTable
-from ecgcli.config import Imbalanced, Rebalanced, Stage, TrainConfig, TwoStage
+from ecgcli.choices import Imbalanced, Rebalanced, Stage, TwoStage
+from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
 from ecgcli.learning.classifier import Classifier
 from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches

@@ -22,7 +22,8 @@ from torch import nn
 
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import BeatTable
-from ecgcli.config import Choice, Network, Size, parse
+from ecgcli.choices import Choice, Network, Size
+from ecgcli.config import parse
 from ecgcli.errors import EcgError
 from ecgcli.files import whole, write_json
 from ecgcli.learning.datamodule import EVALUATION_BATCH

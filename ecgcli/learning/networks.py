@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ecgcli.config import BaselineCnn, Cnn, Network
+from ecgcli.choices import BaselineCnn, Cnn, Network
 from ecgcli.errors import EcgError
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ecgcli.config import Stage
+from ecgcli.choices import Stage
 
 Index = npt.NDArray[np.int64]
 

@@ -15,7 +15,7 @@ from ecgcli.beats.audit import UNKNOWN, Shared, audit, check
 from ecgcli.beats.protocol import Part, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import BeatTable
-from ecgcli.config import CentredBeat, InterPatient, Mitdb
+from ecgcli.choices import CentredBeat, InterPatient, Mitdb
 from ecgcli.errors import EcgError
 
 

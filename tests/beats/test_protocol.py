@@ -15,7 +15,7 @@ from ecgcli.beats.protocol import DS1, DS2, Part, labels, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.subjects import hold_out
 from ecgcli.beats.table import BeatTable
-from ecgcli.config import BySubject, CentredBeat, InterPatient, KaggleProtocol, Mitdb
+from ecgcli.choices import BySubject, CentredBeat, InterPatient, KaggleProtocol, Mitdb
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import CLASS_MAPS, CLASSES
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgcli.beats.segment import Segmenter
-from ecgcli.config import CentredBeat, KaggleBeat
+from ecgcli.choices import CentredBeat, KaggleBeat
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import BEAT_SYMBOLS
 from ecgcli.recordings.wfdb_io import read_record
@@ -61,7 +61,7 @@ def test_kaggle_beats_follow_the_recipe(intervals: list[int], first: int) -> Non
     marks = first + np.cumsum([0, *intervals])
     signal = a_signal(80)
     marks = marks[marks < signal.shape[1]]
-    beats, kept, span = KAGGLE.cut(signal, 360, TWO, marks)
+    beats, kept, span, _ = KAGGLE.cut(signal, 360, TWO, marks)
     assert beats.shape == (max(0, len(marks) - 2), 1, 187)
     assert beats.dtype == np.float32
     assert kept.tolist() == list(range(len(beats)))  # all but the last two, which lack two following marks
@@ -75,7 +75,7 @@ def test_kaggle_beats_of_a_real_record_follow_the_recipe(mitdb_dir: Path) -> Non
     record = read_record(mitdb_dir / "208")
     assert record.annotations is not None
     marks = record.annotations.sample[np.isin(record.annotations.symbol, list(BEAT_SYMBOLS))]
-    beats, kept, _ = KAGGLE.cut(record.signal, 360, record.leads, marks)
+    beats, kept, _, _ = KAGGLE.cut(record.signal, 360, record.leads, marks)
     assert len(beats) == len(marks) - 2
     for j in kept[::50]:
         np.testing.assert_allclose(beats[j, 0], recipe(record.signal[0], marks, j), atol=1e-6)
@@ -84,7 +84,7 @@ def test_kaggle_beats_of_a_real_record_follow_the_recipe(mitdb_dir: Path) -> Non
 def test_kaggle_beats_of_another_rate_are_resampled_to_360_hz_first() -> None:
     t = np.arange(0, 20, 1 / 250)
     wave = (np.sin(2 * np.pi * 3 * t) + 0.3 * np.sin(2 * np.pi * 8 * t))[None]
-    beats, _, span = KAGGLE.cut(wave, 250, ("II",), np.array([1000, 1250, 1500]))
+    beats, _, span, _ = KAGGLE.cut(wave, 250, ("II",), np.array([1000, 1250, 1500]))
     seconds = 4 + np.arange(144) / 120  # 1.2 s at 120 Hz
     expected = np.sin(2 * np.pi * 3 * seconds) + 0.3 * np.sin(2 * np.pi * 8 * seconds)
     expected = (expected - expected.min()) / np.ptp(expected)
@@ -96,7 +96,7 @@ def test_kaggle_beats_of_another_rate_are_resampled_to_360_hz_first() -> None:
 def test_kaggle_beats_are_not_filtered_before_every_third_sample_is_taken() -> None:
     spike = np.zeros((1, 1000), dtype=np.float32)
     spike[0, 103] = 1  # one sample wide: any filter would spread it
-    beats, _, _ = KAGGLE.cut(spike, 360, ("I",), np.array([100, 400, 700]))
+    beats, _, _, _ = KAGGLE.cut(spike, 360, ("I",), np.array([100, 400, 700]))
     assert np.flatnonzero(beats[0, 0]).tolist() == [1]
     spike[0, 103], spike[0, 104] = 0, 1  # between two samples taken: not seen at all
     assert not KAGGLE.cut(spike, 360, ("I",), np.array([100, 400, 700]))[0].any()
@@ -117,7 +117,7 @@ def test_centred_windows_hold_the_samples_around_r(positions: list[int], before:
         a_signal(),
         np.sort(np.array(positions, int)),
     )
-    beats, kept, span = segmenter.cut(signal, 360, TWO, marks)
+    beats, kept, span, _ = segmenter.cut(signal, 360, TWO, marks)
     assert beats.shape == (len(marks), 1, segmenter.length)
     assert kept.tolist() == list(range(len(marks)))  # beats at the edges are kept too
     for j, r in enumerate(marks):
@@ -134,7 +134,7 @@ def test_a_beat_looks_the_same_whatever_the_rate_of_the_recording(rate: int) -> 
 
     segmenter = centred(rate=125.0)
     t = np.arange(0, 10, 1 / rate)
-    beats, _, span = segmenter.cut(wave(t)[None], rate, ("MLII",), np.array([5 * rate]))
+    beats, _, span, _ = segmenter.cut(wave(t)[None], rate, ("MLII",), np.array([5 * rate]))
     at = 5 + (np.arange(segmenter.length) - round(0.25 * 125)) / 125
     np.testing.assert_allclose(beats[0, 0], wave(at), atol=0.02)
     assert span[0] == pytest.approx([(5 - 0.25) * rate, (5 + 0.5) * rate], abs=rate / 100)
@@ -149,8 +149,8 @@ def test_leads_are_taken_by_name() -> None:
         ("V1", "MLII"): [1, 0],
         ("MLII", "other"): [0, 1],
     }.items():
-        beats, _, _ = centred(leads=leads, fallback="refuse").cut(signal, 360, TWO, marks)
-        both, _, _ = centred(leads=TWO).cut(signal, 360, TWO, marks)
+        beats, _, _, _ = centred(leads=leads, fallback="refuse").cut(signal, 360, TWO, marks)
+        both, _, _, _ = centred(leads=TWO).cut(signal, 360, TWO, marks)
         np.testing.assert_array_equal(beats[0], both[0, rows])
 
 
@@ -180,21 +180,21 @@ def test_a_lead_that_is_not_there_is_refused_if_so_wished() -> None:
 def test_scaling_by_the_record_undoes_gain_and_offset(gain: float, offset: float, seed: int) -> None:
     segmenter, marks = centred(scaling="record", leads=TWO, rate=125.0), np.arange(300, 7000, 300)
     signal = a_signal(seed=seed).astype(np.float64)
-    plain, _, _ = segmenter.cut(signal, 360, TWO, marks)
-    changed, _, _ = segmenter.cut(signal * gain + offset, 360, TWO, marks)
+    plain, _, _, _ = segmenter.cut(signal, 360, TWO, marks)
+    changed, _, _, _ = segmenter.cut(signal * gain + offset, 360, TWO, marks)
     np.testing.assert_allclose(changed, plain, atol=2e-3)
 
 
 def test_scaling_by_the_record_keeps_what_differs_between_beats() -> None:
     signal, marks = a_signal(), np.arange(300, 7000, 300)
-    plain, _, _ = centred().cut(signal, 360, TWO, marks)
-    scaled, _, _ = centred(scaling="record").cut(signal, 360, TWO, marks)
+    plain, _, _, _ = centred().cut(signal, 360, TWO, marks)
+    scaled, _, _, _ = centred(scaling="record").cut(signal, 360, TWO, marks)
     factor = (scaled[0, 0, 1] - scaled[0, 0, 0]) / (plain[0, 0, 1] - plain[0, 0, 0])
     np.testing.assert_allclose(scaled, (plain - np.median(signal[0])) * factor, atol=1e-4)
 
 
 def test_scaling_by_the_beat_is_the_z_score_of_its_window() -> None:
-    beats, _, _ = centred(scaling="beat", leads=TWO).cut(a_signal(), 360, TWO, np.arange(300, 7000, 300))
+    beats, _, _, _ = centred(scaling="beat", leads=TWO).cut(a_signal(), 360, TWO, np.arange(300, 7000, 300))
     np.testing.assert_allclose(beats.mean(axis=-1), 0, atol=1e-5)
     np.testing.assert_allclose(beats.std(axis=-1), 1, atol=1e-4)
 
@@ -211,7 +211,7 @@ def test_a_flat_signal_gives_no_nan_and_no_blown_up_rounding(
     segmenter: Segmenter, rate: float, level: float
 ) -> None:
     flat = np.full((2, 20 * rate), level, dtype=np.float32)
-    beats, _, _ = segmenter.cut(flat, rate, TWO, np.arange(300, 4000, 300))
+    beats, _, _, _ = segmenter.cut(flat, rate, TWO, np.arange(300, 4000, 300))
     assert len(beats)
     assert np.isfinite(beats).all()
     assert np.ptp(beats, axis=-1).max() < 1e-4
@@ -222,13 +222,13 @@ def test_a_flat_signal_gives_no_nan_and_no_blown_up_rounding(
 def test_missing_samples_give_no_nan(segmenter: Segmenter, lost: slice) -> None:
     signal = a_signal()
     signal[:, lost] = np.nan
-    beats, _, _ = segmenter.cut(signal, 360, TWO, np.arange(300, 7000, 300))
+    beats, _, _, _ = segmenter.cut(signal, 360, TWO, np.arange(300, 7000, 300))
     assert np.isfinite(beats).all()
 
 
 @pytest.mark.parametrize("segmenter", EVERY, ids=lambda s: s.beat.name)
 def test_no_beats_give_an_empty_cut(segmenter: Segmenter) -> None:
-    beats, kept, span = segmenter.cut(a_signal(), 360, TWO, np.array([], dtype=np.int64))
+    beats, kept, span, _ = segmenter.cut(a_signal(), 360, TWO, np.array([], dtype=np.int64))
     assert beats.shape == (0, 1, segmenter.length)
     assert kept.shape == (0,)
     assert span.shape == (0, 2)

@@ -18,7 +18,7 @@ import pytest
 from ecgcli.beats import sources
 from ecgcli.beats.sources import beats, cache_dir, cache_size, clean_cache, data_dir, demo_folder
 from ecgcli.beats.table import BeatTable
-from ecgcli.config import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
+from ecgcli.choices import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
 from ecgcli.errors import EcgError
 from ecgcli.recordings.record import Annotations, Record
 from ecgcli.recordings.wfdb_io import read_record, write_record
@@ -263,7 +263,7 @@ def test_mapping_the_beats_loads_no_reader(cache: Path, data: Path) -> None:
     beats(MITDB, centred(), data)
     program = (
         "import json, sys; from pathlib import Path; from ecgcli.beats.sources import beats;"
-        "from ecgcli.config import CentredBeat, Mitdb;"
+        "from ecgcli.choices import CentredBeat, Mitdb;"
         f"beat = CentredBeat.model_validate_json({centred().model_dump_json()!r});"
         f"beats(Mitdb(name='mitdb', class_map='aami'), beat, Path({str(data)!r}));"
         "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgcli.beats.segment import Segmenter
-from ecgcli.config import CentredBeat, Cnn
+from ecgcli.choices import CentredBeat, Cnn
 from ecgcli.errors import EcgError
 from ecgcli.learning.model import ANOMALY, Model, ModelFacts, NetworkFacts, compose
 from ecgcli.learning.networks import build

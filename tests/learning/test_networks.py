@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ecgcli.config import BaselineCnn, Cnn
+from ecgcli.choices import BaselineCnn, Cnn
 from ecgcli.errors import EcgError
 from ecgcli.learning.networks import Block, build
 
