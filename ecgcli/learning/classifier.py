@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import ConfusionMatrix
 
-from ecgcli.choices import Loss, Optimizer
+from ecgcli.choices import Optimizer
 from ecgcli.learning.datamodule import Batch, BeatData
+from ecgcli.learning.losses import TrainingLoss
 from ecgcli.learning.optim import build_optimizer, build_schedule
 
 LOG_EVERY = 50
@@ -24,9 +25,8 @@ class Classifier(pl.LightningModule):
     Args:
         network: maps (batch, leads, time) to (batch, classes) logits.
         classes: names of the outputs.
-        loss: configuration of the loss.
+        loss: what to minimise.
         optimizer: configuration of the optimizer.
-        weights: (classes,) weights of the loss, or None.
         steps: optimizer steps in all, for the schedule.
         seed: seeds torch anew in every round, so that a round's randomness follows from (seed, round).
     """
@@ -35,9 +35,8 @@ class Classifier(pl.LightningModule):
         self,
         network: nn.Module,
         classes: tuple[str, ...],
-        loss: Loss,
+        loss: TrainingLoss,
         optimizer: Optimizer,
-        weights: Tensor | None,
         steps: int,
         seed: int,
     ) -> None:
@@ -46,8 +45,6 @@ class Classifier(pl.LightningModule):
         self.classes = classes
         self.loss, self.optimizer_choice = loss, optimizer
         self.steps, self.seed = steps, seed
-        self.weights: Tensor | None
-        self.register_buffer("weights", weights, persistent=False)
         self.confusion = ConfusionMatrix("multiclass", num_classes=len(classes))
         self.curves: list[dict[str, float]] = []
         self._losses: list[Tensor] = []
@@ -57,6 +54,10 @@ class Classifier(pl.LightningModule):
         """(batch, leads, time) → (batch, classes) logits."""
         logits: Tensor = self.network(x)
         return logits
+
+    def on_fit_start(self) -> None:
+        """Puts the loss where the network is."""
+        self.loss.to(self.device)
 
     def on_train_epoch_start(self) -> None:
         """Tells the batches which round it is, before they are drawn."""
@@ -68,9 +69,7 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One optimizer step's loss."""
         signal, label = batch
-        loss = F.cross_entropy(
-            self(signal), label, weight=self.weights, label_smoothing=self.loss.label_smoothing
-        )
+        loss = self.loss(self(signal), label)
         self._losses.append(loss.detach())
         if self.global_step % LOG_EVERY == 0:
             self._log({"loss/training": float(loss.detach()), "learning_rate": self._rate()})

@@ -22,6 +22,7 @@ from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
 from ecgcli.learning.classifier import Classifier
 from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
+from ecgcli.learning.losses import TrainingLoss
 from ecgcli.learning.model import ANOMALY, Model, ModelFacts, NetworkFacts
 from ecgcli.learning.networks import build
 from ecgcli.learning.progress import bar_wanted, progress, quiet_libraries
@@ -211,9 +212,12 @@ def fit_one(
     classifier = Classifier(
         network,
         task.classes,
-        config.loss,
+        TrainingLoss(
+            config.loss,
+            torch.from_numpy(np.bincount(task.train_label, minlength=len(task.classes))),
+            None if weights is None else torch.from_numpy(weights).float(),
+        ),
         config.optimizer,
-        None if weights is None else torch.from_numpy(weights).float(),
         task.steps,
         seed,
     )
