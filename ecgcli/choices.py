@@ -7,6 +7,7 @@ their default here too, so that older run folders can be read.
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
@@ -83,7 +84,8 @@ class Wfdb(Choice):
     @field_validator("path", mode="before")
     @classmethod
     def _one_folder(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+        # tuples, as JSON's lists pass for tuples only where no function of ours came between
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _names_differ(self) -> Wfdb:
@@ -125,8 +127,9 @@ Data = Annotated[Demo | Mitdb | Kaggle | Wfdb | Table, Field(discriminator="name
 
 
 def folder_name(path: str) -> str:
-    """Last part of a path: the name that a database goes by."""
-    return PurePath(path).name or path
+    """Name of the database in a folder: the last part of its path; `x/1.0.0` and `x/files` are x."""
+    names = [part for part in PurePath(path).parts if not re.fullmatch(r"/|files|\d+(\.\d+)+", part)]
+    return names[-1] if names else path
 
 
 # -- beats ---------------------------------------------------------------------------------------------
@@ -343,9 +346,10 @@ class Cnn(NetworkChoice):
 
 
 class Resnet(NetworkChoice):
-    """A residual network over time (He et al. 2016): a stem, then stages that each halve the rate.
+    """A residual network over time (He et al. 2016): a stem, then stages, between which the rate is halved.
 
-    `channels` has one entry a stage, each of `blocks` blocks of two convolutions.
+    `channels` has one entry a stage, each of `blocks` blocks of two convolutions; `bins` averages over equal
+    stretches of time go to the last layer.
     """
 
     name: Literal["resnet"]
@@ -353,6 +357,7 @@ class Resnet(NetworkChoice):
     blocks: Annotated[int, Field(ge=1, le=16)]
     kernel_size: Annotated[int, Field(ge=3, le=63, multiple_of=1)]
     stem_stride: Annotated[int, Field(ge=1, le=4)]
+    bins: Annotated[int, Field(ge=1, le=64)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
     @model_validator(mode="after")
@@ -366,7 +371,8 @@ class Convnext(NetworkChoice):
     """A ConvNeXt over time (Liu et al. 2022): depthwise convolutions with long kernels, inverted bottlenecks.
 
     `channels` has one entry a stage, each of `blocks` blocks; `patch` samples make one step of the first
-    stage; `stochastic_depth` is the chance of leaving out the last block in training.
+    stage; `stochastic_depth` is the chance of leaving out the last block in training; `bins` averages over
+    equal stretches of time go to the last layer.
     """
 
     name: Literal["convnext"]
@@ -375,6 +381,7 @@ class Convnext(NetworkChoice):
     kernel_size: Annotated[int, Field(ge=3, le=63)]
     patch: Annotated[int, Field(ge=1, le=16)]
     expansion: Annotated[int, Field(ge=1, le=8)]
+    bins: Annotated[int, Field(ge=1, le=64)]
     stochastic_depth: Annotated[float, Field(ge=0, lt=1)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
@@ -481,6 +488,15 @@ class Augment(Choice):
     lead_dropout: Annotated[float, Field(ge=0, lt=1)]
     jitter: Annotated[float, Field(ge=0, le=0.2)]
     mixup: Annotated[float, Field(ge=0, le=10)]
+
+    @model_validator(mode="after")
+    def _none_is_none(self) -> Augment:
+        strong = [key for key, value in self if key != "name" and value]
+        if self.name == "none" and strong:
+            raise ValueError(
+                f"augment.{strong[0]} contradicts augment=none, which changes nothing: use augment=standard"
+            )
+        return self
 
 
 class TensorBoardLog(Choice):

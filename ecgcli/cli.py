@@ -172,7 +172,8 @@ def _configuration_fault(word: str, error: Exception) -> str:
     if isinstance(error, EcgError):
         return text
     if found := re.search(r"Missing mandatory value: (\S+)", text):
-        return f"{found.group(1)} is missing: give it as {found.group(1)}=..."
+        full = re.search(r"full_key: (\S+)", text) or found
+        return f"{full.group(1)} is missing: give it as {full.group(1)}=..."
     if found := re.search(r"Could not override '([^'@]+)[^']*'", text):
         name = found.group(1)
         return f"unknown setting {name}: no such field here{_meant(name, known) or '; `--cfg job` shows all'}"
@@ -218,21 +219,33 @@ def _flags_first(arguments: list[str]) -> list[str]:
 
 def _quoted(word: str, arguments: list[str]) -> list[str]:
     """Quotes the values of path settings, so that Hydra's grammar takes file names as typed."""
-    from ecgcli.config import PATH_FIELDS
+    from ecgcli.config import PATH_FIELDS, PATH_LISTS
 
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
     quoted = []
     for argument in arguments:
         key, sign, value = argument.partition("=")
         is_path = sign and key in PATH_FIELDS[word] and value and value != "null"
-        already = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        several = sweep and "," in value and not Path(value).exists()
-        if is_path and not already and not several:
-            value = value.replace("\\", "\\\\") if value.endswith("\\") or "\\'" in value else value
-            value = value.replace("${", "\\${").replace("'", "\\'")
-            argument = f"{key}='{value}'"
+        there = Path(value).exists()
+        if is_path and key in PATH_LISTS and not there and (several := re.fullmatch(r"\[([^][]*)\]", value)):
+            if not re.search(r"(^|,)\s*['\"]", several[1]):  # else the user has put them in quotes
+                items = [_quoted_path(item.strip()) for item in several[1].split(",")]
+                argument = f"{key}=[{','.join(items)}]"
+        elif is_path and not (sweep and "," in value and not there):
+            argument = f"{key}={_quoted_path(value)}"
         quoted.append(argument)
     return quoted
+
+
+def _quoted_path(path: str) -> str:
+    """A path in quotes of Hydra's grammar; as it is, where the user put it in quotes or it needs none."""
+    plain = re.fullmatch(r"(\.{0,2}/)?[A-Za-z_][\w./-]*", path, re.ASCII)
+    if plain and path.lower() not in ("null", "true", "false", "nan", "inf"):
+        return path
+    if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"":
+        return path
+    path = path.replace("\\", "\\\\") if path.endswith("\\") or "\\'" in path else path
+    return "'" + path.replace("${", "\\${").replace("'", "\\'") + "'"
 
 
 def _complete(query: list[str]) -> str | None:

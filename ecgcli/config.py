@@ -57,7 +57,7 @@ class TrainConfig(Choice):
     @model_validator(mode="after")
     def _fields_agree(self) -> TrainConfig:
         _beats_suit_data(self.data.name, self.beat.name, self.beat.rhythm)
-        _protocol_suits_data(self.data.name, self.protocol.name)
+        _protocol_suits_data(self.data.name, self.protocol)
         _learning_agrees(self)
         if self.model.name == "baseline_cnn" and isinstance(self.beat, CentredBeat):
             length = round((self.beat.before + self.beat.after) * self.beat.rate)
@@ -88,7 +88,12 @@ def _beats_suit_data(data: str, beat: str, rhythm: bool) -> None:
         )
 
 
-def _protocol_suits_data(data: str, protocol: str) -> None:
+def _protocol_suits_data(data: str, choice: Protocol) -> None:
+    protocol = choice.name
+    if data == "demo" and getattr(choice, "records", None) == "ds1":
+        raise ValueError(
+            "protocol.records=ds1 contradicts data=demo: DS1 are records of MIT-BIH; use data=mitdb"
+        )
     if protocol == "kaggle" and data != "kaggle":
         raise ValueError(
             f"protocol=kaggle contradicts data={data}: only the Kaggle files have that split; "
@@ -175,6 +180,9 @@ PATH_FIELDS: dict[str, frozenset[str]] = {
     "score": frozenset({"reference", "test", "output"}),
 }
 """Fields of each command that hold a path: the command line takes their values as typed."""
+
+PATH_LISTS = frozenset({"data.path"})
+"""Those of them that may hold several, as `[a,b]`."""
 
 MACHINE_FIELDS: tuple[str, ...] = (
     "data_dir",

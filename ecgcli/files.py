@@ -48,10 +48,15 @@ def write_json(path: Path, values: Any) -> None:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, keep: str | None = None) -> Iterator[Path]:
     """Gives `<path>.partial` to write into; when the block ends well, it replaces `path`.
 
-    What an interrupted process left in it is removed first.
+    What an interrupted process left in it is removed first, unless it holds work worth keeping.
+
+    Args:
+        path: the folder's final name.
+        keep: pattern of the files that are worth keeping: where there are some, the folder outlives errors
+            and is given as it was left.
 
     Raises:
         EcgError: if another process is writing the same folder.
@@ -63,14 +68,16 @@ def whole_folder(path: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise EcgError(f"{path} is being written by another process; wait for it to end") from None
-        for leftover in partial.iterdir():
-            if leftover.name != ".lock":
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        if not _holds(partial, keep):
+            for leftover in partial.iterdir():
+                if leftover.name != ".lock":
+                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         try:
             yield partial
         except Exception:
-            # an interruption leaves what there is, an error nothing
-            shutil.rmtree(partial)
+            # an interruption leaves what there is, an error only what is worth it
+            if not _holds(partial, keep):
+                shutil.rmtree(partial)
             raise
         (partial / ".lock").unlink()
         replaced = path.with_name(path.name + ".replaced")
@@ -79,3 +86,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
             path.replace(replaced)
         partial.replace(path)
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _holds(folder: Path, pattern: str | None) -> bool:
+    return pattern is not None and any(folder.rglob(pattern))

@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the run folder's layout."""
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised when a change makes equal configurations give other results; older runs are not reused then."""
 
 OUTPUTS = Path("outputs")
@@ -190,15 +191,43 @@ def finished(config: TrainConfig, outputs: Path = OUTPUTS) -> Run | None:
 
 
 @contextmanager
-def begin(config: TrainConfig, outputs: Path = OUTPUTS) -> Iterator[Path]:
+def begin(config: TrainConfig, fingerprint: str, outputs: Path = OUTPUTS) -> Iterator[Path]:
     """Gives the folder to write a run into; when the block ends well, it gets its final name.
+
+    An interrupted run of the same configuration, data and versions is given as it was left, with its
+    checkpoints; any other leftover is removed first.
+
+    Args:
+        config: the configuration.
+        fingerprint: of the data.
+        outputs: folder of all results.
 
     Raises:
         EcgError: if another process is writing the same run.
     """
-    with whole_folder(outputs / "train" / run_name(config)) as folder:
+    path = outputs / "train" / run_name(config)
+    begun = {"data": fingerprint, "ecgcli": __version__, "torch": metadata.version("torch")}
+    with whole_folder(path, keep="*.ckpt") as folder:
+        if _begun(folder) != begun:
+            kept: tuple[str, ...] = (".lock",)
+        else:
+            kept = (".lock", "checkpoints", "tensorboard", "csv", "logger.json")
+        for leftover in folder.iterdir():
+            # all else is quickly made again; a half-written file of a killed process is among it
+            if leftover.name not in kept:
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        write_json(folder / "begun.json", begun)
         write_json(folder / "config.json", plain(config))
         yield folder
+        (folder / "begun.json").unlink()
+
+
+def _begun(folder: Path) -> Any:
+    """What an interrupted run was begun with; None where none was."""
+    try:
+        return json.loads((folder / "begun.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def provenance(config: TrainConfig, fingerprint: str, seconds: dict[str, float]) -> dict[str, Any]:

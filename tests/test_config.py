@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ecgcli.cli import COMMANDS, conf_dir
 from ecgcli.config import MACHINE_FIELDS, TrainConfig, identity, parse, plain, settings
@@ -17,25 +18,45 @@ GROUPS = sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
 CHOICES = sorted(
     f"{path.parent.name}={path.stem}"
     for path in conf_dir().glob("*/*.yaml")
-    if path.parent.name != "experiment"
+    if path.parent.name not in ("experiment", "variant")
 )
+VARIANTS = sorted(path.stem for path in conf_dir().glob("variant/*.yaml"))
 EXPERIMENTS = sorted(path.stem for path in conf_dir().glob("experiment/*.yaml"))
 
 
+FOLDERS = "data.path=[one,two]"
+
+
 def natural(choice: str) -> list[str]:
-    """The data that a protocol needs."""
-    return {"protocol=kaggle": ["data=kaggle"], "protocol=inter_patient": ["data=mitdb"]}.get(choice, [])
+    """What a choice needs beside it: the data of a protocol, the path of a folder."""
+    return {
+        "protocol=kaggle": ["data=kaggle"],
+        "protocol=inter_patient": ["data=mitdb"],
+        "protocol=inter_patient_strict": ["data=mitdb"],
+        "protocol=cross_database": ["data=wfdb", FOLDERS, "protocol.train=[one]", "protocol.test=[two]"],
+        "data=wfdb": [FOLDERS],
+        "data=table": ["data.path=beats.csv"],
+        "beat=given": ["data=table", "data.path=beats.csv"],
+        "beat=kaggle": ["data=mitdb"],
+    }.get(choice, [])
 
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_file_fits_its_class(choice: str) -> None:
-    config = parse(TrainConfig, compose_values(*natural(choice), choice))
+    config = parse(TrainConfig, compose_values(choice, *natural(choice)))
     assert parse(TrainConfig, json.loads(json.dumps(plain(config)))) == config
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_fits(experiment: str) -> None:
     parse(TrainConfig, compose_values(f"experiment={experiment}"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_fits_and_is_in_the_sweep_of_the_samplings(variant: str) -> None:
+    parse(TrainConfig, compose_values("experiment=samplings", f"variant={variant}"))
+    swept = yaml.safe_load((conf_dir() / "experiment/samplings.yaml").read_text())
+    assert variant in swept["hydra"]["sweeper"]["params"]["variant"].split(",")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -61,7 +82,7 @@ def test_the_schema_and_the_files_know_the_same_settings() -> None:
                 walk(value, f"{prefix}{key}.")
 
     for choice in CHOICES:
-        walk(compose_values(*natural(choice), choice))
+        walk(compose_values(choice, *natural(choice)))
     assert written == set(settings(TrainConfig))
 
 

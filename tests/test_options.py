@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,18 @@ from ecgcli.commands.train import train
 from ecgcli.learning.fit import fit
 from ecgcli.runs import Run, run_name
 from tests.conftest import REAL_DATA, train_config
-from tests.test_config import CHOICES, EXPERIMENTS, natural
+from tests.test_config import CHOICES, EXPERIMENTS
+from tests.test_config import VARIANTS as VARIANT_FILES
 
 SHORT = ("trainer.steps=4", "trainer.epochs=1", "trainer.threads=1", "trainer.accelerator=cpu")
 SMALL = {
     "cnn": ("model.channels=[4]", "model.kernel_sizes=[5]"),
+    "resnet": ("model.channels=[4,4]",),
+    "convnext": ("model.channels=[4,4]",),
+    "minirocket": ("model.features=84",),
     "baseline_cnn": (),
 }
+PATIENTS = ("data.patients=12", "data.minutes=1")
 
 
 def run(*overrides: str) -> Run:
@@ -30,37 +36,72 @@ def run(*overrides: str) -> Run:
     return Run(Path("outputs/train") / run_name(config))
 
 
-def needs_real_data(overrides: tuple[str, ...]) -> bool:
-    return train_config(*overrides).data.name != "demo"
-
-
 DEFAULTS = {
     f"{group}={choice}"
     for entry in yaml.safe_load((conf_dir() / "train.yaml").read_text())["defaults"]
     if isinstance(entry, dict)
     for group, choice in entry.items()
 }
-"""One run covers them all: each is what `ecg train` takes of itself."""
 
-OTHERS = [choice for choice in CHOICES if choice not in DEFAULTS]
+TOGETHER = [
+    "data=demo",
+    "sampling=two_stage model=resnet loss=focal augment=standard logger=csv beat.rhythm=true",
+    "sampling=rebalanced model=convnext loss=class_balanced logger=mlflow beat.morphology=true",
+    "protocol=k_fold protocol.k=3 model=minirocket loss=logit_adjusted beat.rhythm=true",
+    "protocol=intra_patient model=baseline_cnn optimizer=sgd logger=wandb beat.rhythm=true model.fusion=add",
+    "data=wfdb data.path=[one,two] protocol=cross_database protocol.train=[one] protocol.test=[two]",
+    "data=table data.path=beats.csv beat=given",
+    "data=mitdb protocol=inter_patient_strict beat=kaggle",
+    "protocol=kaggle data=kaggle",
+    *(f"experiment={name}" for name in EXPERIMENTS),
+]
+"""Every file in `conf/` once, several in one run where they do not depend on each other."""
+
+
+def test_every_choice_is_in_one_of_the_runs_below() -> None:
+    taken = {word for line in TOGETHER for word in line.split()} | DEFAULTS
+    for name in EXPERIMENTS:
+        text = (conf_dir() / f"experiment/{name}.yaml").read_text()
+        taken |= {f"{group}={choice}" for group, choice in re.findall(r"override /(\w+): (\w+)", text)}
+    # what data=mitdb and data=kaggle bring along
+    taken |= {"protocol=inter_patient", "beat=kaggle", "protocol=kaggle"}
+    assert set(CHOICES) <= taken
+
+
+@pytest.fixture(scope="module")
+def own_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folders of recordings and a table of beats, as somebody may have them."""
+    from ecgcli.recordings.simulate import write_demo
+
+    place = tmp_path_factory.mktemp("own")
+    write_demo(place / "one", 8, 1.0, 0)
+    write_demo(place / "two", 6, 1.0, 1)
+    rng = np.random.default_rng(0)
+    lines = [",".join([*(f"x{i}" for i in range(300)), "label", "patient"])]
+    for i in range(240):
+        wave = np.sin(np.arange(300) / (5 + 3 * (i % 3))) + rng.normal(size=300) / 10
+        lines.append(",".join([*(f"{value:.3f}" for value in wave), "NSV"[i % 3], f"p{i // 12}"]))
+    (place / "beats.csv").write_text("\n".join(lines) + "\n")
+    return place
 
 
 @pytest.mark.slow
 @pytest.mark.promise
-@pytest.mark.parametrize("choice", ["data=demo", *OTHERS, *(f"experiment={name}" for name in EXPERIMENTS)])
-def test_every_choice_trains(choice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    overrides = (*natural(choice), choice)
-    if needs_real_data(overrides):
+@pytest.mark.parametrize("line", TOGETHER)
+def test_every_choice_trains(line: str, own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(own_data)
+    overrides = tuple(line.split())
+    config = train_config(*overrides)
+    if config.data.name in ("mitdb", "kaggle"):
         if REAL_DATA is None:
             pytest.skip("needs the MIT-BIH Arrhythmia Database in $ECG_DATA/mitdb")
         overrides += (f"data_dir='{REAL_DATA}'",)
-    else:
-        overrides += ("data.patients=12", "data.minutes=1")
-    model = train_config(*overrides).model.name
-    done = run(*overrides, *SHORT, *SMALL[model])
+    elif config.data.name == "demo":
+        overrides += PATIENTS
+    done = run(*overrides, *SHORT, *SMALL[config.model.name])
     assert done.metrics["test"]["beats"] > 0
     assert (done.path / "report.md").is_file()
+    assert done.config.logger.name != "csv" or list(done.path.glob("csv/*.csv"))
 
 
 VARIANTS = [
@@ -78,17 +119,23 @@ VARIANTS = [
     *(f"model.normalisation={n} model.residual=false" for n in ("group", "none")),
     *(f"model.activation={a} model.pooling={p}" for a, p in (("gelu", "average"), ("silu", "max"))),
     "model.activation=leaky_relu model.pooling=flatten model.dilations=[2] model.strides=[1]",
+    "trainer.ema=0.9 trainer.early_stopping=1 optimizer.schedule=constant select=best",
+    "augment=standard augment.mixup=0.4 beat.morphology=true beat.leads=[MLII,V1]",
+    "beat.leads=[1] beat.rhythm=true model.fusion=add",
+    "protocol=k_fold protocol.k=4 sampling=two_stage",
+    *(f"variant={name}" for name in VARIANT_FILES),
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_value_trains(variant: str, tmp_path: Path) -> None:
-    config = train_config("data.patients=12", "data.minutes=1", *SHORT, *SMALL["cnn"], *variant.split())
+    config = train_config(*PATIENTS, *SHORT, *SMALL["cnn"], *variant.split())
     table = beats(config.data, config.beat, tmp_path)
-    (part,) = parts(table, config.protocol)
-    model = fit(table, part, config, tmp_path).model
-    assert np.isfinite(model.predict(table.signal, part.validation)).all()
+    divisions = parts(table, config.protocol)
+    model = fit(table, divisions, config, tmp_path).model
+    rows = divisions[0].validation
+    assert np.isfinite(model.predict(table.signal, rows, features=table.features)).all()
 
 
 @pytest.mark.promise

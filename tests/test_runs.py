@@ -69,11 +69,11 @@ def test_a_recording_without_beats_gives_an_empty_table(finished_run: Run) -> No
 @pytest.mark.promise
 def test_two_writers_of_one_run_are_kept_apart(tmp_path: Path) -> None:
     config = train_config(*TINY)
-    with begin(config, tmp_path) as folder:
+    with begin(config, "data", tmp_path) as folder:
         (folder / "x").write_text("x")
         code = (
             "from pathlib import Path; from tests.conftest import *; from ecgcli.runs import begin\n"
-            f"with begin(train_config(*TINY), Path({str(tmp_path)!r})): pass"
+            f"with begin(train_config(*TINY), 'data', Path({str(tmp_path)!r})): pass"
         )
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path.cwd())
         assert "is being written by another process" in other.stderr
@@ -83,14 +83,29 @@ def test_two_writers_of_one_run_are_kept_apart(tmp_path: Path) -> None:
 
 def test_an_error_leaves_nothing_and_an_interruption_a_partial_folder(tmp_path: Path) -> None:
     config = train_config(*TINY)
-    with pytest.raises(RuntimeError), begin(config, tmp_path):
+    with pytest.raises(RuntimeError), begin(config, "data", tmp_path):
         raise RuntimeError("mid-way")
     assert list((tmp_path / "train").iterdir()) == []
-    with pytest.raises(KeyboardInterrupt), begin(config, tmp_path):
+    with pytest.raises(KeyboardInterrupt), begin(config, "data", tmp_path):
         raise KeyboardInterrupt
     assert [p.name for p in (tmp_path / "train").iterdir()] == [f"{run_name(config)}.partial"]
     with pytest.raises(EcgError, match="is unfinished"):
         Run(tmp_path / "train" / f"{run_name(config)}.partial")
+
+
+def test_checkpoints_outlive_an_interruption_or_an_error_but_not_a_change_of_the_data(tmp_path: Path) -> None:
+    config = train_config(*TINY)
+    with pytest.raises(RuntimeError), begin(config, "data", tmp_path) as folder:
+        (folder / "checkpoints/all").mkdir(parents=True)
+        (folder / "checkpoints/all/last.ckpt").write_text("round 3")
+        (folder / "predictions").mkdir()
+        raise RuntimeError("mid-way")
+    with pytest.raises(KeyboardInterrupt), begin(config, "data", tmp_path) as folder:
+        assert (folder / "checkpoints/all/last.ckpt").read_text() == "round 3"
+        assert not (folder / "predictions").exists()
+        raise KeyboardInterrupt
+    with begin(config, "other data", tmp_path) as folder:
+        assert not (folder / "checkpoints").exists()
 
 
 @pytest.mark.promise

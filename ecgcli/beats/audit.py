@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecgcli.beats.protocol import Part
-from ecgcli.beats.table import BeatTable
+from ecgcli.beats.part import Part
+from ecgcli.beats.table import UNKNOWN, BeatTable
 from ecgcli.errors import EcgError
 
-UNKNOWN = "unknown"
-"""Name of the record and subject of beats whose origin is not known: nothing can be said of them."""
+__all__ = ["UNKNOWN", "Audit", "Shared", "audit", "check", "summary"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -130,6 +129,27 @@ def check(audit: Audit, part: Part, allow_leak: bool) -> None:
             f"protocol={part.name} shares {named} with its test part by design, but "
             f"{', '.join(audit.refused)} leak too. {found} allow_leak=true trains nevertheless"
         )
+
+
+def summary(audits: list[Audit]) -> dict[str, Any]:
+    """The findings of every fold, plain JSON values; one that holds in every fold is said once."""
+    if len(audits) == 1:
+        return {"sentences": audits[0].sentences(), **audits[0].to_dict()}
+    said: dict[str, list[int]] = {}
+    for fold, one in enumerate(audits):
+        for pair in one.pairs:
+            # numbers of beats differ from fold to fold, and say nothing where nothing is shared
+            said.setdefault(pair.sentence, []).append(fold)
+    sentences = []
+    for sentence, folds in said.items():
+        where = "every fold" if len(folds) == len(audits) else f"fold {', '.join(map(str, folds))}"
+        sentences.append(f"In {where}: {sentence[0].lower()}{sentence[1:]}")
+    pairs = [{"fold": fold, **pair} for fold, one in enumerate(audits) for pair in one.to_dict()["pairs"]]
+    return {
+        "sentences": sentences,
+        "pairs": pairs,
+        "refused": sorted({leak for one in audits for leak in one.refused}),
+    }
 
 
 def _shared(

@@ -1,13 +1,13 @@
-"""From a folder of WFDB records to a BeatTable, one record at a time."""
+"""From WFDB records to a BeatTable, one record at a time."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,36 @@ from ecgcli.beats.store import write_columns, write_signal
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import BEAT_SYMBOLS, CLASS_MAPS, CLASSES
 from ecgcli.recordings.record import Annotations, Record
-from ecgcli.recordings.wfdb_io import read_record, unknown_symbols
+from ecgcli.recordings.wfdb_io import read_record, record_names, subject_of, unknown_symbols
+
+
+class Recording(NamedTuple):
+    """One recording of a table to be.
+
+    Attributes:
+        path: the record without an extension.
+        name: what the table calls it.
+        subject: who was recorded.
+        told: whether a subject table says so; else the subject follows from the names of record and database.
+    """
+
+    path: Path
+    name: str
+    subject: str
+    told: bool = False
+
+
+def recordings_of(folder: Path, database: str) -> list[Recording]:
+    """Every record of a folder, under its own name.
+
+    Args:
+        folder: the folder.
+        database: name of the database, by which subjects with several records are known.
+
+    Raises:
+        EcgError: there is no such folder, or no record in it.
+    """
+    return [Recording(folder / name, name, subject_of(database, name)) for name in record_names(folder)]
 
 
 @dataclass
@@ -25,7 +54,6 @@ class _Found:
     """What is gathered while the records go by."""
 
     columns: defaultdict[str, list[npt.NDArray[Any]]] = field(default_factory=lambda: defaultdict(list))
-    subjects: list[str] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     unknown: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     stand_ins: defaultdict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -34,53 +62,62 @@ class _Found:
     left_out: int = 0
 
 
-def cut_folder(
-    folder: Path, names: list[str], source: str, class_map: str, segmenter: Segmenter, into: Path
+def cut_recordings(
+    recordings: list[Recording],
+    annotator: str,
+    source: str,
+    class_map: str,
+    segmenter: Segmenter,
+    into: Path,
+    notes: tuple[str, ...] = (),
 ) -> None:
-    """Cuts the annotated beats of a folder's records into a table on disk.
+    """Cuts the annotated beats of recordings into a table on disk.
 
     R positions and RR intervals are those of the beat annotations alone; rhythm and noise marks play no part.
 
     Args:
-        folder: the folder of the records.
-        names: the records, ascending.
+        recordings: the recordings, ascending by name; their rates may differ.
+        annotator: extension of the annotation files.
         source: name of the data set.
         class_map: name of the map from symbols to classes.
         segmenter: what cuts the beats.
         into: an empty folder, to be read with `store.read_table`.
+        notes: what was found worth saying before.
 
     Raises:
         EcgError: a record is damaged or does not have the leads asked for, or no record has a beat.
     """
     found = _Found()
-    n = write_signal(into / "signal.npy", _cut_records(folder, names, segmenter, found))
+    n = write_signal(into / "signal.npy", _cut_records(recordings, annotator, segmenter, found))
     if not n:
-        raise EcgError(f"{folder}: no beat in its {len(names)} records; expected annotated beats")
+        raise EcgError(
+            f"{source}: no beat in its {len(recordings)} records; expected beat annotations (.{annotator})"
+        )
     columns = {name: np.concatenate(parts) for name, parts in found.columns.items()}
     index = {symbol: CLASSES.index(name) for symbol, name in CLASS_MAPS[class_map].items()}
     columns["label"] = np.array([index[symbol] for symbol in columns["symbol"].tolist()])
     columns["split"] = np.full(n, -1)
     facts = {
         "classes": CLASSES,
-        "records": names,
-        "subjects": found.subjects,
+        "records": [recording.name for recording in recordings],
+        "subjects": [recording.subject for recording in recordings],
         "rates": found.rates,
         "leads": segmenter.leads,
         "rate": segmenter.rate,
         "class_map": class_map,
         "source": source,
-        "fingerprint": _fingerprint(folder, names),
-        "notes": list(_notes(found)),
+        "fingerprint": _fingerprint(recordings, annotator),
+        "notes": [*notes, *_notes(found)],
         "feature_names": segmenter.feature_names,
     }
     write_columns(into, columns, facts)
 
 
 def _cut_records(
-    folder: Path, names: list[str], segmenter: Segmenter, found: _Found
+    recordings: list[Recording], annotator: str, segmenter: Segmenter, found: _Found
 ) -> Iterator[npt.NDArray[np.float32]]:
-    for number, name in enumerate(names):
-        record = read_record(folder / name)
+    for number, recording in enumerate(recordings):
+        record = replace(read_record(recording.path, annotator=annotator), name=recording.name)
         marks = record.annotations
         assert marks is not None
         beat = np.flatnonzero(np.isin(marks.symbol, list(BEAT_SYMBOLS)))
@@ -89,7 +126,7 @@ def _cut_records(
                 record.signal, record.rate, record.leads, marks.sample[beat]
             )
         except EcgError as error:
-            raise EcgError(f"{folder / name}: {error}") from error
+            raise EcgError(f"{recording.path}: {error}") from error
         found.left_out += len(beat) - len(kept)
         beat = beat[kept]
         for key, column in {
@@ -100,7 +137,6 @@ def _cut_records(
             "features": features,
         }.items():
             found.columns[key].append(column)
-        found.subjects.append(record.subject)
         found.rates.append(record.rate)
         _look_at(record, marks, segmenter, found)
         yield signal
@@ -109,9 +145,9 @@ def _cut_records(
 def _look_at(record: Record, marks: Annotations, segmenter: Segmenter, found: _Found) -> None:
     for unknown, n in unknown_symbols(marks).items():
         found.unknown[unknown][record.name] = n
-    taken = [record.leads[i] for i in segmenter.leads_taken(record.leads)]
-    for asked, lead in zip(segmenter.leads, taken, strict=True):
-        if asked not in ("first", "other") and asked.casefold() != lead.casefold():
+    for asked, place in zip(segmenter.leads, segmenter.leads_taken(record.leads), strict=True):
+        lead = record.leads[place]
+        if asked.casefold() not in ("first", "other", lead.casefold(), str(place)):
             found.stand_ins[asked, lead].append(record.name)
     begin, end = marks.sample[marks.symbol == "["], marks.sample[marks.symbol == "]"]
     waves = int(np.sum(marks.symbol == "!"))
@@ -141,10 +177,21 @@ def _listed(records: list[str]) -> str:
     return f"record{'s' if len(records) > 1 else ''} {', '.join(records)}"
 
 
-def _fingerprint(folder: Path, names: list[str]) -> str:
+def _fingerprint(recordings: list[Recording], annotator: str) -> str:
+    """Of headers, signals and annotations, and of the subjects that a table tells; not of where they lie."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in (folder / f"{name}{ending}" for name in names for ending in (".hea", ".dat", ".atr")):
-        content = path.read_bytes() if path.is_file() else b""
-        digest.update(f"{path.name} {len(content)}\n".encode())
-        digest.update(content)
+    for path, name, subject, told in recordings:
+        header = path.with_name(f"{path.name}.hea")
+        for file in (header, *_signal_files(header), path.with_name(f"{path.name}.{annotator}")):
+            content = file.read_bytes() if file.is_file() else b""
+            digest.update(f"{name.removesuffix(path.name)}{file.name} {len(content)}\n".encode())
+            digest.update(content)
+        if told:
+            digest.update(f"{name} {subject}\n".encode())
     return digest.hexdigest()
+
+
+def _signal_files(header: Path) -> list[Path]:
+    lines = header.read_text(encoding="utf-8", errors="replace").splitlines()
+    words = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+    return [header.with_name(name) for name in dict.fromkeys(words[1:])]

@@ -28,7 +28,7 @@ from ecgcli.beats.kaggle_recipe import (
     rebuild,
 )
 from ecgcli.beats.kaggle_trace import Trace, load_trace, row_hashes
-from ecgcli.beats.table import BeatTable
+from ecgcli.beats.table import UNKNOWN, BeatTable
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import CLASSES
 from ecgcli.recordings.wfdb_io import subject_of
@@ -39,9 +39,6 @@ Source = Literal["auto", "csv", "rebuild"]
 
 FILES = ("mitbih_train.csv", "mitbih_test.csv")
 """Names of the published files, in the order of `BeatTable.split`."""
-
-UNKNOWN = "unknown"
-"""Record and subject of rows that are no beats of MIT-BIH as published."""
 
 
 def kaggle_files(data_dir: Path, source: Source, test: bool = True) -> list[Path]:

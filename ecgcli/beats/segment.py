@@ -11,14 +11,21 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from ecgcli.choices import Beat, CentredBeat, KaggleBeat
+from ecgcli.beats.morphology import (
+    FLAT,
+    MORPHOLOGY_CONTEXT,
+    morphology_features,
+    morphology_names,
+    usual_beats,
+)
+from ecgcli.beats.rhythm import RHYTHM_CONTEXT, RHYTHM_NAMES, rhythm_features
+from ecgcli.choices import Beat, CentredBeat, GivenBeat, KaggleBeat
 from ecgcli.errors import EcgError
 from ecgcli.recordings.resample import rate_ratio, resample
 
 _KAGGLE_RATE = 360  # Hz of MIT-BIH, from which the Kaggle files were cut
 _KAGGLE_STEP = 3
 _KAGGLE_LENGTH = 187
-_FLAT = 1e-5  # mV: what varies by less is the rounding of numbers, not a signal
 
 
 class Cut(NamedTuple):
@@ -78,39 +85,74 @@ class Segmenter:
     @property
     def rate(self) -> float:
         """Samples per second of a beat, in Hz."""
-        return self.beat.rate if isinstance(self.beat, CentredBeat) else _KAGGLE_RATE / _KAGGLE_STEP
+        return _KAGGLE_RATE / _KAGGLE_STEP if isinstance(self.beat, KaggleBeat) else self.beat.rate
 
     @property
     def length(self) -> int:
-        """Samples of a beat."""
+        """Samples of a beat.
+
+        Raises:
+            EcgError: for beats that a table gives, which have the length that they have there.
+        """
+        if isinstance(self.beat, GivenBeat):
+            raise EcgError("beat=given: beats have the length that their table gives them")
         if isinstance(self.beat, CentredBeat):
             return round((self.beat.before + self.beat.after) * self.beat.rate)
         return _KAGGLE_LENGTH
 
     @property
     def leads(self) -> tuple[str, ...]:
-        """Names of the leads, as asked for; `first` is whichever the record has first."""
-        return self.beat.leads if isinstance(self.beat, CentredBeat) else ("first",)
+        """Names or numbers of the leads, as asked for; `first` is whichever the record has first."""
+        return tuple(map(str, self.beat.leads)) if isinstance(self.beat, CentredBeat) else ("first",)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of what is said of a beat beside its signal."""
-        return ()
+        """Names of what is said of a beat beside its signal: RR intervals, distance from the usual beat."""
+        rhythm = RHYTHM_NAMES if self.beat.rhythm else ()
+        return rhythm + (morphology_names(self.leads) if self._morphology else ())
+
+    @property
+    def channels(self) -> int:
+        """Channels of a beat: its leads and, with `morphology`, the usual beat of each behind them."""
+        return len(self.leads) * (2 if self._morphology else 1)
+
+    @property
+    def _morphology(self) -> bool:
+        return isinstance(self.beat, CentredBeat) and self.beat.morphology
+
+    @property
+    def context_beats(self) -> int:
+        """Beats before and after a beat that have to be known for it to be cut as from the whole recording.
+
+        A long recording can be cut in pieces that overlap by twice as many beats. (With `scaling=record` the
+        scale itself is of the whole recording.)
+        """
+        following = 2 if isinstance(self.beat, KaggleBeat) else 0
+        rhythm = RHYTHM_CONTEXT if self.beat.rhythm else 0
+        return max(following, rhythm, MORPHOLOGY_CONTEXT if self._morphology else 0)
 
     @property
     def context(self) -> str:
         """What a beat needs around its R peak, in words."""
         if isinstance(self.beat, CentredBeat):
             whole = "; scaled by the whole recording" if self.beat.scaling == "record" else ""
-            return f"{self.beat.before:g} s before R to {self.beat.after:g} s after it{whole}"
-        return (
-            "from R to a fifth of the RR interval after the next: the two R peaks that follow must be known"
-        )
+            window = f"{self.beat.before:g} s before R to {self.beat.after:g} s after it{whole}"
+        elif isinstance(self.beat, GivenBeat):
+            window = "the beat as a table gives it"
+        else:
+            window = "from R to a fifth of the RR interval after the next: "
+            window += "the two R peaks that follow must be known"
+        if self._morphology:
+            window += f"; the signal of {MORPHOLOGY_CONTEXT} beats before and after it"
+        if self.beat.rhythm:
+            window += f"; the R peaks of {RHYTHM_CONTEXT} beats before and after it"
+        return window
 
     def leads_taken(self, lead_names: Sequence[str]) -> tuple[int, ...]:
         """Which of a record's leads stand for the leads asked for.
 
-        A lead is taken by its name. `other` asks for the record's first lead that no name takes; with
+        A lead is taken by its name, or by its number in the record from 0 (a number that is the name of one
+        of the record's leads is a name). `other` asks for the record's first lead that is not taken so; with
         `fallback=other` this also stands in for a lead that the record does not have.
 
         Args:
@@ -125,9 +167,7 @@ class Segmenter:
         if not isinstance(self.beat, CentredBeat):
             return (0,)
         names = [name.casefold() for name in lead_names]
-        by_name = [
-            names.index(lead.casefold()) if lead.casefold() in names else None for lead in self.beat.leads
-        ]
+        by_name = [_place(lead, names) for lead in self.beat.leads]
         taken: list[int] = []
         for lead, index in zip(self.beat.leads, by_name, strict=True):
             if index is None or index in taken:
@@ -164,8 +204,13 @@ class Segmenter:
             The beats; `kaggle` leaves out those that lack two following ones.
 
         Raises:
-            EcgError: no such lead, a rate that is none, or positions that do not ascend within the signal.
+            EcgError: no such lead, a rate that is none, positions that do not ascend within the signal, or a
+                model of beats that a table gives.
         """
+        if isinstance(self.beat, GivenBeat):
+            raise EcgError(
+                "this model reads beats that are cut already (data=table), it cuts none from recordings"
+            )
         positions: npt.NDArray[np.int64] = np.asarray(samples, dtype=np.int64)
         if signal.ndim != 2 or len(signal) != len(lead_names) or not signal.size:
             raise EcgError(f"a signal of shape {signal.shape} with {len(lead_names)} lead names")
@@ -176,8 +221,21 @@ class Segmenter:
             raise EcgError(f"positions of beats do not ascend within the signal's {time} samples")
         leads = np.stack([_bridged(signal[i]) for i in self.leads_taken(lead_names)])
         if isinstance(self.beat, CentredBeat):
-            return _cut_centred(self.beat, self.length, leads, rate, positions)
-        return _cut_kaggle(leads, rate, positions)
+            cut = _cut_centred(self.beat, self.length, leads, rate, positions)
+        else:
+            cut = _cut_kaggle(leads, rate, positions)
+        if self.beat.rhythm:
+            # of all positions: beats that are left out here are neighbours all the same
+            rhythm = rhythm_features(positions, rate)[cut.kept]
+            cut = cut._replace(features=np.hstack([rhythm, cut.features]))
+        return cut
+
+
+def _place(lead: str | int, names: list[str]) -> int | None:
+    """Where a lead asked for stands among a record's leads, by name or by number; None if it does not."""
+    if str(lead).casefold() in names:
+        return names.index(str(lead).casefold())
+    return lead if isinstance(lead, int) and lead < len(names) else None
 
 
 def _cut_kaggle(lead: npt.NDArray[np.floating], rate: float, samples: npt.NDArray[np.int64]) -> Cut:
@@ -198,7 +256,7 @@ def _cut_kaggle(lead: npt.NDArray[np.floating], rate: float, samples: npt.NDArra
     within = np.arange(count.sum()) - np.repeat(first, count)
     values = lead[np.repeat(start, count) + _KAGGLE_STEP * within]
     low, high = np.minimum.reduceat(values, first), np.maximum.reduceat(values, first)
-    spread = np.where(high - low > _FLAT, high - low, 1.0)
+    spread = np.where(high - low > FLAT, high - low, 1.0)
     values = (values - np.repeat(low, count)) / np.repeat(spread, count)
     beats = np.zeros((len(kept), 1, _KAGGLE_LENGTH), np.float32)
     seen = within < _KAGGLE_LENGTH
@@ -222,18 +280,23 @@ def _cut_centred(
         # The 5th to 95th percentile reaches into the QRS complexes and still shrugs off artefacts; 3.29
         # makes it a standard deviation where values are normally distributed. 50,000 values tell them.
         low, middle, high = np.percentile(leads[:, :: leads.shape[1] // 50_000 + 1], [5, 50, 95], axis=-1)
-        spread = np.where(high - low > _FLAT, (high - low) / 3.29, 1.0)
+        spread = np.where(high - low > FLAT, (high - low) / 3.29, 1.0)
         leads = ((leads - middle[:, None]) / spread[:, None]).astype(np.float32)
     start = np.rint(samples * float(ratio)).astype(np.int64) - round(beat.before * beat.rate)
     index = np.clip(start[:, None] + np.arange(length), 0, leads.shape[1] - 1)  # (m, length)
     beats = np.stack([lead[index] for lead in leads], axis=1)  # (m, leads, length)
+    features = _nothing(len(samples))
+    if beat.morphology:
+        usual = usual_beats(beats)
+        features = morphology_features(beats, usual, beat.rate, beat.before)
+        beats = np.concatenate([beats, usual], axis=1)  # (m, channels, length)
     if beat.scaling == "beat":
         beats -= beats.mean(axis=-1, keepdims=True)
         deviation = beats.std(axis=-1, keepdims=True)
-        beats /= np.where(deviation > _FLAT, deviation, 1.0)
+        beats /= np.where(deviation > FLAT, deviation, 1.0)
     span = np.stack([np.floor(start / float(ratio)), np.ceil((start + length) / float(ratio))], axis=1)
     span = np.clip(span, 0, raw_time).astype(np.int64)
-    return Cut(beats, np.arange(len(samples)), span, _nothing(len(samples)))
+    return Cut(beats, np.arange(len(samples)), span, features)
 
 
 def _nothing(n: int) -> npt.NDArray[np.float32]:

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ecgcli.beats.from_records import cut_folder
+from ecgcli.beats.folders import located, wfdb_folders, wfdb_recordings
+from ecgcli.beats.from_records import Recording, cut_recordings, recordings_of
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.store import put_beside, read_table, write_table
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
+from ecgcli.choices import Beat, Data, Demo, GivenBeat, Mitdb, Table, Wfdb
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed
 from ecgcli.recordings.aami import CLASS_MAPS
@@ -24,7 +25,7 @@ from ecgcli.recordings.wfdb_io import read_record, record_names
 BEATS_VERSION = 1
 """Grows with every change of what the same source and segmenter give."""
 
-_OURS = re.compile(r"\.?(beats-(demo|mitdb|kaggle)|demo)-[0-9a-f]{16}(\.\d+)?")
+_OURS = re.compile(r"\.?(beats-(demo|mitdb|kaggle|wfdb|table)|demo)-[0-9a-f]{16}(\.\d+)?")
 
 
 # -- places --------------------------------------------------------------------------------------------
@@ -66,15 +67,13 @@ def _entries() -> list[Path]:
 # -- tables --------------------------------------------------------------------------------------------
 
 
-def beats(
-    data: Demo | Mitdb | Kaggle, beat: KaggleBeat | CentredBeat, data_dir: Path, test: bool = True
-) -> BeatTable:
+def beats(data: Data, beat: Beat, data_dir: Path, test: bool = True) -> BeatTable:
     """The beats of a data set, ordered by (record, sample); built on first use, then mapped from the cache.
 
     Args:
         data: which data set.
-        beat: how its beats are cut.
-        data_dir: folder of the databases.
+        beat: how its beats are cut; `given` for a table, and for nothing else.
+        data_dir: folder of the databases; paths that do not exist as typed are looked for there too.
         test: for `kaggle`, whether the published test file is read. Only the protocol that keeps the
             published split can do without it.
 
@@ -102,7 +101,7 @@ def demo_folder(data: Demo) -> Path:
     return cache_dir() / f"demo-{_hash({'simulator': SIMULATOR_VERSION, **data.model_dump()})}"
 
 
-def _entry(data: Demo | Mitdb | Kaggle, beat: KaggleBeat | CentredBeat, data_dir: Path, test: bool) -> Path:
+def _entry(data: Data, beat: Beat, data_dir: Path, test: bool) -> Path:
     """The place in the cache, named by all that determines the beats."""
     by: dict[str, Any] = {"version": BEATS_VERSION, "segmenter": Segmenter.from_config(beat).to_dict()}
     if isinstance(data, Demo):
@@ -111,6 +110,16 @@ def _entry(data: Demo | Mitdb | Kaggle, beat: KaggleBeat | CentredBeat, data_dir
         record_names(data_dir / "mitdb")  # says so where there is no such folder
         files = sorted((data_dir / "mitdb").glob("[!.]*"))
         by |= {"map": data.class_map, "classes": dict(CLASS_MAPS[data.class_map]), "files": _stamps(files)}
+    elif isinstance(data, Wfdb):
+        recordings, _ = wfdb_recordings(data, data_dir)
+        files = [file for folder in wfdb_folders(data, data_dir) for file in sorted(folder.glob("[!.]*"))]
+        by |= {"map": data.class_map, "classes": dict(CLASS_MAPS[data.class_map]), "files": _stamps(files)}
+        by |= {"annotator": data.annotator, "recordings": [(r.name, r.subject) for r in recordings]}
+    elif isinstance(data, Table):
+        file = located(data.path, data_dir)
+        if not file.is_file():
+            raise EcgError(f"{file}: no such file; expected beats as .csv, .parquet or .npz")
+        by |= {"table": data.model_dump(), "file": str(file.absolute()), "files": _stamps([file])}
     else:
         from ecgcli.beats.kaggle import kaggle_files
 
@@ -127,12 +136,21 @@ def _stamps(files: list[Path]) -> list[tuple[str, int, int]]:
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps]
 
 
-def _build(
-    data: Demo | Mitdb | Kaggle, beat: KaggleBeat | CentredBeat, data_dir: Path, test: bool, entry: Path
-) -> None:
+def _build(data: Data, beat: Beat, data_dir: Path, test: bool, entry: Path) -> None:
     segmenter = Segmenter.from_config(beat)
     if isinstance(data, Mitdb):
-        _cut(data_dir / "mitdb", "mitdb", data.class_map, segmenter, entry)
+        _cut(recordings_of(data_dir / "mitdb", "mitdb"), data, segmenter, entry)
+    elif isinstance(data, Wfdb):
+        recordings, notes = wfdb_recordings(data, data_dir)
+        _cut(recordings, data, segmenter, entry, notes)
+    elif isinstance(data, Table):
+        from ecgcli.beats.table_file import read_file
+
+        assert isinstance(beat, GivenBeat)
+        file = located(data.path, data_dir)
+        _say(f"reading the beats of {file}")
+        with put_beside(entry) as beside:
+            read_file(file, data, beat, beside)
     elif isinstance(data, Demo):
         _build_demo(data, segmenter, entry)
     else:
@@ -151,7 +169,7 @@ def _build_demo(data: Demo, segmenter: Segmenter, entry: Path) -> None:
         _say(f"simulating {data.patients} patients, {data.minutes:g} minutes each")
         shutil.rmtree(folder, ignore_errors=True)
         write_demo(folder, data.patients, data.minutes, data.seed)
-    _cut(folder, "demo", "aami", segmenter, entry)
+    _cut(recordings_of(folder, data.database), data, segmenter, entry)
 
 
 def _whole(folder: Path, records: int) -> bool:
@@ -162,11 +180,20 @@ def _whole(folder: Path, records: int) -> bool:
         return False
 
 
-def _cut(folder: Path, source: str, class_map: str, segmenter: Segmenter, entry: Path) -> None:
-    names = record_names(folder)
-    _say(f"cutting the beats of {len(names)} records of {folder}")
+def _cut(
+    recordings: list[Recording],
+    data: Demo | Mitdb | Wfdb,
+    segmenter: Segmenter,
+    entry: Path,
+    notes: tuple[str, ...] = (),
+) -> None:
+    folders = list(dict.fromkeys(str(recording.path.parent) for recording in recordings))
+    _say(f"cutting the beats of {len(recordings)} records of {', '.join(folders)}")
+    annotator = data.annotator if isinstance(data, Wfdb) else "atr"
+    source = data.database if isinstance(data, Wfdb) else data.name
+    class_map = "aami" if isinstance(data, Demo) else data.class_map
     with put_beside(entry) as beside:
-        cut_folder(folder, names, source, class_map, segmenter, beside)
+        cut_recordings(recordings, annotator, source, class_map, segmenter, beside, notes)
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+UNKNOWN = "unknown"
+"""Name of the record and subject of beats whose origin is not known: nothing can be said of them."""
+
 
 @dataclass(frozen=True)
 class BeatTable:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgcli.beats.audit import Audit
+from ecgcli.beats.audit import Audit, summary
 from ecgcli.beats.protocol import Part, labels
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import CentredBeat
-from ecgcli.evaluation.metrics import error_budget, score
+from ecgcli.choices import CentredBeat, GivenBeat
+from ecgcli.evaluation.metrics import by_fold, error_budget, score
 from ecgcli.files import whole, write_json
 from ecgcli.reporting.report import write_report
 from ecgcli.reporting.terminal import print_report
@@ -26,7 +26,7 @@ def conclude(
     title: str,
     table: BeatTable,
     part: Part,
-    audit: Audit,
+    audits: list[Audit],
     predictions: Mapping[str, pd.DataFrame],
     segmenter: Segmenter,
     cascade: bool,
@@ -39,8 +39,9 @@ def conclude(
         folder: where to.
         title: what the report is about.
         table: the beats.
-        part: the parts of the protocol; for an evaluation on other data, its test part alone.
-        audit: what leaks between the parts.
+        part: the parts of the protocol, pooled over its folds; for an evaluation on other data, its test
+            part alone.
+        audits: what leaks between the parts, of each fold.
         predictions: predictions of `validation` and `test`, or one of them.
         segmenter: how the beats were cut.
         cascade: whether the model has two stages, so that its errors have a stage.
@@ -74,18 +75,19 @@ def conclude(
         },
         "class_map": table.class_map,
         "classes": list(part.classes),
-        "audit": {"sentences": audit.sentences(), **audit.to_dict()},
+        "audit": summary(audits),
         "support": _support(table, part),
         "training": training,
         "validation": scores.get("validation"),
         "test": scores.get("test"),
+        "folds": by_fold(saved[leading], part.classes),
         "error_budget": error_budget(saved[leading], part.classes) if cascade else None,
     }
     write_json(folder / "metrics.json", metrics)
     more = {
         "predictions": dict(saved),
         "provenance": provenance,
-        "examples": _examples(table, part, segmenter),
+        "examples": examples(table, part, segmenter),
     }
     write_report(folder, facts(metrics) | more)
     return metrics
@@ -108,14 +110,21 @@ def _saved(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def _examples(table: BeatTable, part: Part, segmenter: Segmenter) -> dict[str, Any]:
+def examples(table: BeatTable, part: Part, segmenter: Segmenter) -> dict[str, Any]:
     """The beats behind the predictions that the report leads with, and how to draw them."""
     beat, start, unit = segmenter.beat, 0.0, "0 to 1"
+    if isinstance(beat, GivenBeat):
+        unit = {"none": "as given", "beat": "z", "min_max": "0 to 1"}[beat.scaling]
     if isinstance(beat, CentredBeat):
         start = -beat.before
         unit = {"none": "mV", "record": "spreads", "beat": "z"}[beat.scaling]
     rows = part.validation if part.test is None else part.test
-    return {"signal": table.signal[rows], "rate": segmenter.rate, "start": start, "unit": unit}
+    return {
+        "signal": table.signal[rows, : len(table.leads)],
+        "rate": segmenter.rate,
+        "start": start,
+        "unit": unit,
+    }
 
 
 def _support(table: BeatTable, part: Part) -> dict[str, dict[str, int]]:

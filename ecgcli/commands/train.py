@@ -6,9 +6,9 @@ import shlex
 import sys
 
 from ecgcli.beats.audit import audit, check
-from ecgcli.beats.protocol import parts
+from ecgcli.beats.protocol import parts, pooled
 from ecgcli.beats.sources import beats, data_dir
-from ecgcli.commands.results import conclude, show
+from ecgcli.commands.results import conclude, examples, show
 from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
 from ecgcli.files import write_json
@@ -42,23 +42,26 @@ def train(config: TrainConfig) -> None:
         show(done.metrics)
         print(f"This run was finished before: {done.path}\nforce=true repeats it.")
         return
-    (part,) = parts(table, config.protocol, test=config.test)
-    leaks = audit(table, part)
-    check(leaks, part, config.allow_leak)
+    divisions = parts(table, config.protocol, test=config.test)
+    audits = [audit(table, part) for part in divisions]
+    for part, leaks in zip(divisions, audits, strict=True):
+        check(leaks, part, config.allow_leak)
     clock.lap("beats")
 
-    with begin(config) as folder:
+    with begin(config, table.fingerprint) as folder:
         # here and not at the top: torch and Lightning cost seconds, which a mistake above should not
         from ecgcli.learning.fit import device, fit
-        from ecgcli.learning.model import predict_table
-        from ecgcli.reporting.tensorboard import log_results
+        from ecgcli.learning.loggers import finish_loggers
+        from ecgcli.learning.model import predict_parts
+        from ecgcli.reporting.tensorboard import final_scores, log_results
 
-        fitted = fit(table, part, config, folder)
+        fitted = fit(table, divisions, config, folder)
         clock.lap("training")
         where = device(config.trainer.accelerator, config.trainer.threads)
-        predictions = {"validation": predict_table(fitted.model, table, part.validation, where)}
+        part = pooled(divisions)
+        predictions = {"validation": predict_parts(fitted.model, table, divisions, "validation", where)}
         if part.test is not None:
-            predictions["test"] = predict_table(fitted.model, table, part.test, where)
+            predictions["test"] = predict_parts(fitted.model, table, divisions, "test", where)
             opened: dict[str, object] = {"run": run_name(config), "data": table.source, "protocol": part.name}
             opened |= {"class_map": table.class_map, "beats": len(part.test)}
             record_opening("train", {**opened, "fingerprint": table.fingerprint})
@@ -69,14 +72,15 @@ def train(config: TrainConfig) -> None:
             title=run_name(config),
             table=table,
             part=part,
-            audit=leaks,
+            audits=audits,
             predictions=predictions,
             segmenter=fitted.model.segmenter,
             cascade=fitted.model.facts.kind == "two_stage",
             training=fitted.story(config),
             provenance=facts,
         )
-        log_results(folder, config, metrics)
+        log_results(folder, config, metrics, fitted.model, examples(table, part, fitted.model.segmenter))
+        finish_loggers(config, folder, final_scores(metrics))
         clock.lap("report")
         write_json(folder / "run.json", facts | {"seconds": clock.rounded()})
     run = Run(OUTPUTS / "train" / run_name(config))

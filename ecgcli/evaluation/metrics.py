@@ -75,6 +75,23 @@ def score(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def by_fold(predictions: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]] | None:
+    """Scores of each fold of a cross-validation; None where the predictions are of one model.
+
+    Args:
+        predictions: a row a beat, with a column `fold` where there are several.
+        classes: names of the classes.
+    """
+    if "fold" not in predictions:
+        return None
+    keys = ("beats", "accuracy", "macro_f1", "abnormal_called_normal")
+    scores = []
+    for fold in sorted(predictions["fold"].unique().tolist()):
+        result = score(predictions[predictions["fold"] == fold], classes)
+        scores.append({"fold": fold} | {key: result[key] for key in keys})
+    return scores
+
+
 def error_budget(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     """Where a two-stage model, composed softly as p(N) = 1 − a and p(k) = a·t_k, loses its beats.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import ConfusionMatrix
 
-from ecgcli.choices import Optimizer
+from ecgcli.choices import Augment, Optimizer
+from ecgcli.learning.augment import augmented
 from ecgcli.learning.datamodule import Batch, BeatData
 from ecgcli.learning.losses import TrainingLoss
 from ecgcli.learning.optim import build_optimizer, build_schedule
@@ -23,9 +25,12 @@ class Classifier(pl.LightningModule):
     """Trains one network.
 
     Args:
-        network: maps (batch, leads, time) to (batch, classes) logits.
+        network: maps (batch, channels, time) and (batch, k) features to (batch, classes) logits.
         classes: names of the outputs.
         loss: what to minimise.
+        augment: how training beats are changed.
+        rate: samples per second of a beat, in Hz.
+        leads: how many of its channels are leads.
         optimizer: configuration of the optimizer.
         steps: optimizer steps in all, for the schedule.
         seed: seeds torch anew in every round, so that a round's randomness follows from (seed, round).
@@ -36,6 +41,9 @@ class Classifier(pl.LightningModule):
         network: nn.Module,
         classes: tuple[str, ...],
         loss: TrainingLoss,
+        augment: Augment,
+        rate: float,
+        leads: int,
         optimizer: Optimizer,
         steps: int,
         seed: int,
@@ -44,15 +52,17 @@ class Classifier(pl.LightningModule):
         self.network = network
         self.classes = classes
         self.loss, self.optimizer_choice = loss, optimizer
+        self.augment, self.rate, self.leads = augment, rate, leads
         self.steps, self.seed = steps, seed
         self.confusion = ConfusionMatrix("multiclass", num_classes=len(classes))
         self.curves: list[dict[str, float]] = []
+        self._started, self._earlier = time.perf_counter(), 0.0
         self._losses: list[Tensor] = []
         self._validation_loss: list[Tensor] = []
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, leads, time) → (batch, classes) logits."""
-        logits: Tensor = self.network(x)
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        """(batch, channels, time) and (batch, k) → (batch, classes) logits."""
+        logits: Tensor = self.network(x, features if features.shape[1] else None)
         return logits
 
     def on_fit_start(self) -> None:
@@ -68,8 +78,9 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One optimizer step's loss."""
-        signal, label = batch
-        loss = self.loss(self(signal), label)
+        signal, features, targets = augmented(*batch, self.augment, self.rate, self.leads)
+        logits = self(signal, features)
+        loss = torch.stack([share * self.loss(logits, label) for label, share in targets]).sum()
         self._losses.append(loss.detach())
         if self.global_step % LOG_EVERY == 0:
             self._log({"loss/training": float(loss.detach()), "learning_rate": self._rate()})
@@ -77,8 +88,8 @@ class Classifier(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts one batch of validation beats."""
-        signal, label = batch
-        logits = self(signal).float()
+        signal, features, label = batch
+        logits = self(signal, features).float()
         self._validation_loss.append(F.cross_entropy(logits, label, reduction="sum"))
         self.confusion.update(logits, label)
 
@@ -105,6 +116,20 @@ class Classifier(pl.LightningModule):
         self.log("macro_f1", scores["macro_f1"], logger=False, prog_bar=True)  # what ModelCheckpoint monitors
         self._log(scores | {"loss/validation": loss, "loss/training_round": training})
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the curves, what the rounds cost, and whether this was the last of them."""
+        last = self.current_epoch + 1 >= (self.trainer.max_epochs or 0) or self.trainer.should_stop
+        checkpoint["story"] = {"curves": self.curves, "seconds": self.seconds, "over": bool(last)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Goes on where the checkpoint was."""
+        self.curves, self._earlier = list(checkpoint["story"]["curves"]), checkpoint["story"]["seconds"]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, those before an interruption included."""
+        return self._earlier + time.perf_counter() - self._started
+
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, stepped with every batch."""
         optimizer = build_optimizer(self.optimizer_choice, self.network.parameters())
@@ -115,8 +140,8 @@ class Classifier(pl.LightningModule):
         return float(self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def _log(self, values: dict[str, float]) -> None:
-        if self.logger is not None:
-            self.logger.log_metrics(values, step=self.global_step)
+        for logger in self.loggers:
+            logger.log_metrics(values, step=self.global_step)
 
 
 def round_scores(counts: Tensor, classes: tuple[str, ...]) -> dict[str, float]:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ecgcli.learning.sampling import Stream
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor]
+"""(batch, channels, time) signal, (batch, k) features, (batch,) label."""
 
 EVALUATION_BATCH = 1024
 """Beats in a batch where no gradient is needed."""
@@ -22,8 +23,10 @@ class TrainingBatches:
     A plain iterable: a `DataLoader` would collate beat by beat, at several times the cost.
     """
 
-    def __init__(self, signal: Tensor, label: Tensor, stream: Stream, batch_size: int, steps: int) -> None:
-        self.signal, self.label, self.stream = signal, label, stream
+    def __init__(
+        self, signal: Tensor, features: Tensor, label: Tensor, stream: Stream, batch_size: int, steps: int
+    ) -> None:
+        self.signal, self.features, self.label, self.stream = signal, features, label, stream
         self.batch_size, self.steps = batch_size, steps
         self.round = 0
 
@@ -34,21 +37,22 @@ class TrainingBatches:
         count = self.steps * self.batch_size
         order = torch.from_numpy(self.stream.take(self.round * count, count))
         for index in torch.split(order, self.batch_size):
-            yield self.signal[index], self.label[index]
+            yield self.signal[index], self.features[index], self.label[index]
 
 
 class EvaluationBatches:
     """All beats once, in order."""
 
-    def __init__(self, signal: Tensor, label: Tensor) -> None:
-        self.signal, self.label = signal, label
+    def __init__(self, signal: Tensor, features: Tensor, label: Tensor) -> None:
+        self.signal, self.features, self.label = signal, features, label
 
     def __len__(self) -> int:
         return -(-len(self.label) // EVALUATION_BATCH)
 
     def __iter__(self) -> Iterator[Batch]:
         size = EVALUATION_BATCH
-        return zip(torch.split(self.signal, size), torch.split(self.label, size), strict=True)
+        columns = (self.signal, self.features, self.label)
+        return zip(*(torch.split(column, size) for column in columns), strict=True)
 
 
 class BeatData(pl.LightningDataModule):

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from ecgcli.beats.protocol import Part
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import BeatTable
 from ecgcli.choices import Choice, Network, Size
@@ -28,11 +29,9 @@ from ecgcli.errors import EcgError
 from ecgcli.files import whole, write_json
 from ecgcli.learning.datamodule import EVALUATION_BATCH
 from ecgcli.learning.networks import build
+from ecgcli.learning.tasks import ANOMALY
 
 FORMAT = 1
-
-ANOMALY = ("N", "abnormal")
-"""Outputs of the anomaly detector."""
 
 
 class NetworkFacts(Choice):
@@ -41,6 +40,7 @@ class NetworkFacts(Choice):
     architecture: Network
     leads: Size
     length: Size
+    features: Annotated[int, Field(ge=0, le=4096)] = 0
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
 
 
@@ -49,6 +49,7 @@ class ModelFacts(Choice):
 
     format: Literal[1]
     kind: Literal["single", "two_stage"]
+    members: Annotated[int, Field(ge=1, le=100)] = 1
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
     segmenter: dict[str, Any]
     networks: dict[str, NetworkFacts]
@@ -61,11 +62,16 @@ class Model:
 
     Attributes:
         facts: everything but the weights.
-        networks: `all` for a single network; `anomaly` and `type` for a cascade.
+        members: of each member of an ensemble its networks, `all` alone or `anomaly` and `type`; a model that
+            is no ensemble has one member.
     """
 
     facts: ModelFacts
-    networks: dict[str, nn.Module]
+    members: tuple[dict[str, nn.Module], ...]
+
+    def member(self, number: int) -> Model:
+        """One member of an ensemble, as a model."""
+        return Model(self.facts.model_copy(update={"members": 1}), (self.members[number],))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -80,39 +86,52 @@ class Model:
     @property
     def parameters(self) -> int:
         """Number of trained weights, all networks together."""
-        return sum(p.numel() for network in self.networks.values() for p in network.parameters())
+        networks = (network for member in self.members for network in member.values())
+        return sum(p.numel() for network in networks for p in network.parameters())
 
     def predict(
         self,
         signal: npt.NDArray[np.float32],
         index: npt.NDArray[np.int64] | None = None,
         device: str | torch.device = "cpu",
+        features: npt.NDArray[np.float32] | None = None,
     ) -> npt.NDArray[np.float64]:
         """Class probabilities of beats.
 
         Args:
-            signal: (n, leads, time) beats, cut by `segmenter`; may be a memory map.
+            signal: (n, channels, time) beats, cut by `segmenter`; may be a memory map.
             index: rows of `signal` to predict; None for all.
             device: where to compute.
+            features: (n, k) what the segmenter says of the beats beside their signal, where it does.
 
         Returns:
             (len(index), classes) probabilities; rows sum to 1. A cascade composes softly:
             p(N) = 1 − a and p(k) = a · t_k, a from the anomaly detector, t from the type classifier.
+            An ensemble gives the mean of its members.
         """
         rows = np.arange(len(signal)) if index is None else index
-        outputs = {
-            name: probabilities(network, signal, rows, device) for name, network in self.networks.items()
-        }
-        if self.facts.kind == "single":
-            return outputs["all"]
-        return compose(self.classes, self.facts.networks["type"].classes, outputs["anomaly"], outputs["type"])
+        if features is None:
+            features = np.zeros((len(signal), 0), np.float32)
+        total = np.zeros((len(rows), len(self.classes)))
+        for networks in self.members:
+            outputs = {
+                name: probabilities(network, signal, features, rows, device)
+                for name, network in networks.items()
+            }
+            if self.facts.kind == "single":
+                total += outputs["all"]
+            else:
+                types = self.facts.networks["type"].classes
+                total += compose(self.classes, types, outputs["anomaly"], outputs["type"])
+        return total / len(self.members)
 
     def save(self, folder: Path) -> None:
         """Writes `model.safetensors` and `model.json` into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         weights = {
-            f"{name}/{key}": value.detach().cpu().contiguous()
-            for name, network in self.networks.items()
+            f"{_prefix(self.facts, number, name)}{key}": value.detach().cpu().contiguous()
+            for number, networks in enumerate(self.members)
+            for name, network in networks.items()
             for key, value in network.state_dict().items()
         }
         with whole(folder / "model.safetensors") as beside:
@@ -136,20 +155,25 @@ class Model:
             ) from None
         except (SafetensorError, OSError) as error:
             raise EcgError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
-        networks = {}
-        for name, need in facts.networks.items():
-            network = build(need.architecture, need.leads, need.length, len(need.classes))
-            own = {
-                key.removeprefix(f"{name}/"): value
-                for key, value in weights.items()
-                if key.startswith(f"{name}/")
-            }
-            try:
-                network.load_state_dict(own)
-            except RuntimeError:
-                raise EcgError(f"{path} does not hold the weights that model.json describes") from None
-            networks[name] = network.eval()
-        return Model(facts, networks)
+        members = []
+        for number in range(facts.members):
+            networks: dict[str, nn.Module] = {}
+            for name, need in facts.networks.items():
+                network = build(need.architecture, need.leads, need.length, len(need.classes), need.features)
+                prefix = _prefix(facts, number, name)
+                own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+                try:
+                    network.load_state_dict(own)
+                except RuntimeError:
+                    raise EcgError(f"{path} does not hold the weights that model.json describes") from None
+                networks[name] = network.eval()
+            members.append(networks)
+        return Model(facts, tuple(members))
+
+
+def _prefix(facts: ModelFacts, number: int, name: str) -> str:
+    """What the names of a network's weights begin with."""
+    return f"{name}/" if facts.members == 1 else f"{number}/{name}/"
 
 
 def _read_facts(path: Path) -> ModelFacts:
@@ -183,16 +207,19 @@ def _read_facts(path: Path) -> ModelFacts:
 def probabilities(
     network: nn.Module,
     signal: npt.NDArray[np.float32],
+    features: npt.NDArray[np.float32],
     rows: npt.NDArray[np.int64],
     device: str | torch.device = "cpu",
 ) -> npt.NDArray[np.float64]:
-    """(len(rows), classes) softmax outputs of one network for some rows of (n, leads, time) beats."""
+    """(len(rows), classes) softmax outputs of one network for some rows of beats and their features."""
     network = network.to(device).eval()
     outputs = []
     with torch.inference_mode():
         for start in range(0, max(1, len(rows)), EVALUATION_BATCH):  # once for no rows: their shape
-            batch = torch.from_numpy(np.asarray(signal[rows[start : start + EVALUATION_BATCH]]))
-            outputs.append(network(batch.to(device)).double().softmax(1).cpu())
+            chosen = rows[start : start + EVALUATION_BATCH]
+            batch = torch.from_numpy(np.asarray(signal[chosen])).to(device)
+            beside = torch.from_numpy(features[chosen]).to(device) if features.shape[1] else None
+            outputs.append(network(batch, beside).double().softmax(1).cpu())
     return np.asarray(torch.cat(outputs).numpy())
 
 
@@ -224,7 +251,7 @@ def predict_table(
     model: Model, table: BeatTable, rows: npt.NDArray[np.int64], device: str | torch.device = "cpu"
 ) -> pd.DataFrame:
     """Predictions of some beats of a table, a row a beat: record, subject, sample, label, p_<class>."""
-    probability = model.predict(table.signal, rows, device)
+    probability = model.predict(table.signal, rows, device, table.features)
     record = table.record[rows]
     columns: dict[str, Any] = {
         "record": np.array(table.records)[record],
@@ -234,3 +261,25 @@ def predict_table(
     }
     columns |= {f"p_{name}": probability[:, k] for k, name in enumerate(model.classes)}
     return pd.DataFrame(columns)
+
+
+def predict_parts(
+    model: Model,
+    table: BeatTable,
+    divisions: list[Part],
+    which: Literal["validation", "test"],
+    device: str | torch.device = "cpu",
+) -> pd.DataFrame:
+    """Predictions of one part, as `predict_table` gives them.
+
+    Of several folds each is predicted by its own member of the model, which has not seen it, and a column
+    `fold` says which; rows are ordered as in the table.
+    """
+    rows = [getattr(part, which) for part in divisions]
+    if len(divisions) == 1:
+        return predict_table(model, table, rows[0], device)
+    frames = [
+        predict_table(model.member(i), table, own, device).assign(fold=i, row=own)
+        for i, own in enumerate(rows)
+    ]
+    return pd.concat(frames).sort_values("row", ignore_index=True).drop(columns="row")

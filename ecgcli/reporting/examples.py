@@ -1,4 +1,4 @@
-"""A figure of beats as the network saw them: what it got right, and where it was surely wrong."""
+"""Figures of beats as the network saw them: what it got right, and where it was surely wrong."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ecgcli.evaluation.predictions import labels, probabilities
 from ecgcli.reporting.plots import GREY, INK, VERMILION
 
 TYPICAL, MISTAKES = 2, 3
+SUREST = 15
+"""Mistakes in the figure of the most confident ones."""
 
 
 def example_beats(
@@ -49,21 +51,74 @@ def example_beats(
         shown += [wrong[i] for i in np.argsort(-confidence[wrong], kind="stable")[:MISTAKES]]
         shown += [None] * (len(line) - len(shown))
         for axes, beat in zip(line, shown, strict=True):
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.tick_params(labelsize=7)
             if beat is None:
-                axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", fontsize=8, color=GREY)
-                axes.set_yticks([])
+                _nothing(axes)
                 continue
-            colour = INK if decided[beat] == k else VERMILION
-            axes.axvline(0, color="#DDDDDD", linewidth=0.8, zorder=0)
-            for lead, trace in enumerate(signal[beat, :2]):
-                style: dict[str, Any] = {"color": colour, "linewidth": 1.1} if lead == 0 else {"color": GREY}
-                axes.plot(seconds, trace, **{"linewidth": 0.7, **style})
             said = "right" if decided[beat] == k else f"called {classes[decided[beat]]}"
-            where = f"{predictions['record'].iloc[beat]}, sample {predictions['sample'].iloc[beat]:,}"
-            title = f"{said}, p = {confidence[beat]:.2f}\n{where}"
-            axes.set_title(title, fontsize=7, loc="left", color=colour)
+            _draw(axes, seconds, signal[beat], INK if decided[beat] == k else VERMILION)
+            _say(axes, f"{said}, p = {confidence[beat]:.2f}", predictions, beat)
         line[0].set_ylabel(f"{classes[k]} ({unit})", fontsize=8.5)
     figure.supxlabel("time from R (s)", fontsize=9)
     return figure
+
+
+def confident_mistakes(
+    signal: npt.NDArray[np.floating],
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    rate: float,
+    start: float = 0.0,
+    unit: str = "mV",
+) -> Figure:
+    """The mistakes that the model was surest of, whatever the class, the surest first.
+
+    They are where a network has learnt something wrong, or where an annotation may be.
+
+    Args:
+        signal: as for `example_beats`.
+        predictions: the predictions of one part.
+        classes: names of the classes.
+        rate: as for `example_beats`.
+        start: as for `example_beats`.
+        unit: as for `example_beats`.
+    """
+    probability, truth = probabilities(predictions, classes), labels(predictions, classes)
+    decided, confidence = probability.argmax(axis=1), probability.max(axis=1)
+    wrong = np.flatnonzero(truth != decided)
+    shown = wrong[np.argsort(-confidence[wrong], kind="stable")[:SUREST]]
+    lines = max(1, -(-len(shown) // 5))
+    figure = Figure(figsize=(10, 0.7 + 1.45 * lines), layout="constrained")
+    grid: Any = figure.subplots(lines, 5, sharex=True, squeeze=False)
+    seconds = start + np.arange(signal.shape[-1]) / rate
+    for axes in grid.flat[len(shown) :]:
+        _nothing(axes)
+    for axes, beat in zip(grid.flat, shown, strict=False):
+        _draw(axes, seconds, signal[beat], VERMILION)
+        said = f"{classes[truth[beat]]} called {classes[decided[beat]]}, p = {confidence[beat]:.2f}"
+        _say(axes, said, predictions, beat)
+    figure.supxlabel("time from R (s)", fontsize=9)
+    figure.supylabel(unit, fontsize=9)
+    return figure
+
+
+def _draw(axes: Any, seconds: npt.NDArray[np.floating], beat: npt.NDArray[np.floating], colour: str) -> None:
+    """The first two leads of a beat, the first in colour."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=7)
+    axes.axvline(0, color="#DDDDDD", linewidth=0.8, zorder=0)
+    for lead, trace in enumerate(beat[:2]):
+        style: dict[str, Any] = {"color": colour, "linewidth": 1.1} if lead == 0 else {"color": GREY}
+        axes.plot(seconds, trace, **{"linewidth": 0.7, **style})
+
+
+def _say(axes: Any, said: str, predictions: pd.DataFrame, beat: int) -> None:
+    where = f"{predictions['record'].iloc[beat]}, sample {predictions['sample'].iloc[beat]:,}"
+    colour = axes.lines[1].get_color()
+    axes.set_title(f"{said}\n{where}", fontsize=7, loc="left", color=colour)
+
+
+def _nothing(axes: Any) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=7)
+    axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", fontsize=8, color=GREY)
+    axes.set_yticks([])

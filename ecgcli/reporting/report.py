@@ -36,6 +36,7 @@ def write_report(folder: Path, facts: Mapping[str, Any]) -> Path:
             `training` (may be left out): `steps`, `parameters`, `seconds`, `weights` ("best" or "last"),
             `curves` (network → table, see `plots.learning_curves`); told where `support` has `train`;
             `metrics`: part → what `score` gave, or None;
+            `folds` (may be left out): what `by_fold` gave for the leading part, or None;
             `error_budget`: what `error_budget` gave for the leading part, or None;
             `predictions`: part → table, or None, for the parts of `metrics`;
             `examples` (may be left out): `signal`, `rate`, `start`, `unit`, as for
@@ -104,6 +105,9 @@ def _scores(facts: Mapping[str, Any]) -> Iterator[str]:
         yield _md(" ".join(absent))
     yield "Over the whole set; macro means, AUROC and AUPRC go over the classes that have beats:"
     yield _table(("", leading, *others), tables.whole_rows(metrics))
+    between = tables.fold_sentence(facts)
+    if between:
+        yield _md(between)
     for part in others:
         yield f"<details><summary>Classes in {html.escape(part_name(part))}</summary>"
         yield _table(tables.CLASS_HEADINGS, tables.class_rows(metrics[part], classes))

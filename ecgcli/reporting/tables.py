@@ -143,14 +143,34 @@ def protocol_sentence(facts: Mapping[str, Any]) -> str:
 
 def class_sentence(facts: Mapping[str, Any]) -> str:
     """`N S V F, by the class map aami`."""
-    return f"{' '.join(facts['classes'])}, by the class map {facts['class_map']}"
+    own = facts["class_map"] == "own"
+    origin = "as the table has them" if own else f"by the class map {facts['class_map']}"
+    return f"{' '.join(facts['classes'])}, {origin}"
 
 
 def scores_sentence(facts: Mapping[str, Any]) -> str:
     """Which part the scores are of."""
     part = scored_parts(facts["metrics"])[0]
     beats = f"{part_name(part)}, {facts['metrics'][part]['beats']:,} beats"
+    if facts.get("folds"):
+        beats += f" of {len(facts['folds'])} folds, each scored by the model that has not seen it"
     return f"{beats}; the test part was not scored" if part == "validation" else beats
+
+
+def fold_sentence(facts: Mapping[str, Any]) -> str | None:
+    """How much the scores differ between the folds; None where there are none."""
+    folds = facts.get("folds")
+    if not folds:
+        return None
+    said = []
+    for name, key, as_percent in _WHOLE:
+        values = [fold[key] for fold in folds if fold.get(key) is not None]
+        if values:
+            shown = [
+                percent(value, 2) if as_percent else number(value) for value in (min(values), max(values))
+            ]
+            said.append(f"{name} {shown[0]} to {shown[1]}")
+    return f"From fold to fold of {len(folds)}: {', '.join(said)}."
 
 
 def intra_patient_sentence(facts: Mapping[str, Any]) -> str | None:

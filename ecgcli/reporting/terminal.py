@@ -58,6 +58,9 @@ def print_report(facts: Mapping[str, Any], console: Console | None = None) -> No
         part if part in ("test", "validation") else "value" for part in tables.scored_parts(facts["metrics"])
     ]
     _print_table(console, ("whole set", *parts), tables.whole_rows(facts["metrics"]))
+    between = tables.fold_sentence(facts)
+    if between:
+        _line(console, between)
 
     budget = facts.get("error_budget")
     if budget:

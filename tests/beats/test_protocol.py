@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from hypothesis import strategies as st
 from ecgcli.beats.protocol import DS1, DS2, Part, labels, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.subjects import hold_out
-from ecgcli.beats.table import BeatTable
-from ecgcli.choices import BySubject, CentredBeat, InterPatient, KaggleProtocol, Mitdb
+from ecgcli.beats.table import UNKNOWN, BeatTable
+from ecgcli.choices import BySubject, CentredBeat, InterPatient, IntraPatient, KaggleProtocol, Mitdb
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import CLASS_MAPS, CLASSES
 
@@ -30,6 +31,10 @@ def kaggle(validation: float = 0.1, seed: int = 0) -> KaggleProtocol:
 
 def inter_patient(folds: int = 5, seed: int = 0) -> InterPatient:
     return InterPatient(name="inter_patient", folds=folds, seed=seed)
+
+
+def intra_patient(test: float = 0.2, validation: float = 0.1, seed: int = 0) -> IntraPatient:
+    return IntraPatient(name="intra_patient", test=test, validation=validation, seed=seed)
 
 
 def by_subject(test: float = 0.25, validation: float = 0.2, seed: int = 0) -> BySubject:
@@ -82,7 +87,7 @@ def subjects(table: BeatTable, rows: np.ndarray) -> set[str]:
 
 @settings(max_examples=15, deadline=None)
 @given(
-    people=st.lists(st.text(alphabet="SVFQ", max_size=6).map("N".__add__), min_size=8, max_size=14),
+    people=st.lists(st.text(alphabet="SVFQ", max_size=6).map("NV".__add__), min_size=8, max_size=14),
     test=st.floats(0.05, 0.4),
     validation=st.floats(0.05, 0.3),
     seed=st.integers(0, 2**31),
@@ -163,9 +168,11 @@ def test_another_seed_holds_out_other_subjects() -> None:
     assert len(tested) == 5
 
 
-@pytest.mark.parametrize("protocol", [kaggle(), inter_patient(), by_subject()], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "protocol", [kaggle(), inter_patient(), intra_patient(), by_subject()], ids=lambda p: p.name
+)
 def test_the_test_part_is_not_built_unless_asked_for(
-    protocol: KaggleProtocol | InterPatient | BySubject,
+    protocol: KaggleProtocol | InterPatient | IntraPatient | BySubject,
 ) -> None:
     table = a_table(MITBIH, split=[i % 5 == 0 for i in range(sum(map(len, MITBIH.values())))])
     (without,), (with_test,) = parts(table, protocol, test=False), parts(table, protocol)
@@ -173,6 +180,44 @@ def test_the_test_part_is_not_built_unless_asked_for(
     assert with_test.test is not None
     np.testing.assert_array_equal(without.train, with_test.train)
     np.testing.assert_array_equal(without.validation, with_test.validation)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    label=st.lists(st.integers(0, 4), min_size=30, max_size=200),
+    test=st.floats(0.05, 0.5),
+    validation=st.floats(0.05, 0.45),
+    seed=st.integers(0, 2**64),
+    known=st.booleans(),
+)
+def test_intra_patient_takes_the_same_shares_of_every_class(
+    label: list[int], test: float, validation: float, seed: int, known: bool
+) -> None:
+    assume(len(set(label)) > 1)
+    table = a_table({"100": "".join(CLASSES[i] for i in label)})
+    table = table if known else of_unknown_origin(table)
+    try:
+        (part,) = parts(table, intra_patient(test, validation, seed))
+    except EcgError as error:
+        assert "part is empty" in str(error)  # small shares of small classes
+        assume(False)
+    np.testing.assert_array_equal(np.sort(np.concatenate(sides(part))), np.arange(len(table)))
+    assert part.classes == tuple(CLASSES[i] for i in sorted(set(label)))
+    for side, share in zip(sides(part), (1 - test - validation, validation, test), strict=True):
+        assert (np.diff(side) > 0).all()
+        for c in range(5):
+            assert abs(np.sum(table.label[side] == c) - share * label.count(c)) <= 1
+    assert set(label) == set(table.label[part.train])  # even of one beat a class, that one trains
+    (again,) = parts(table, intra_patient(test, validation, seed))
+    np.testing.assert_array_equal(part.test, again.test)
+
+
+def of_unknown_origin(table: BeatTable) -> BeatTable:
+    """The same beats, of which nobody knows whose they are."""
+    nothing = np.zeros_like(table.record)
+    spans = np.full_like(table.span, -1)
+    one = {"records": (UNKNOWN,), "subjects": (UNKNOWN,), "rates": (360.0,)}
+    return replace(table, record=nothing, sample=nothing - 1, span=spans, **one)
 
 
 # -- hold-outs -----------------------------------------------------------------------------------------
@@ -243,6 +288,20 @@ def test_an_intra_patient_protocol_says_so() -> None:
     assert part.classes == CLASSES
 
 
+@pytest.mark.promise
+def test_beats_at_random_are_called_intra_patient() -> None:
+    table = a_table({"100": "NV" * 20, "101": "NV" * 20, "103": "NV" * 20})
+    (part,) = parts(table, intra_patient())
+    assert part.statement.startswith(
+        "Intra-patient: training, validation and test are drawn at random from the beats of the same 3 "
+        "subjects. The scores say how well the model sorts further beats of patients it has seen"
+    )
+    assert part.leaks == {"subjects", "records", "samples"}
+    (part,) = parts(of_unknown_origin(table), intra_patient())
+    assert "subjects are not known, so that the same patients may stand on all sides" in part.statement
+    assert part.leaks == {"subjects", "records", "samples"}
+
+
 def test_inter_patient_names_its_one_shared_subject() -> None:
     (part,) = parts(a_table(MITBIH), inter_patient())
     assert part.leaks == {"subjects"}
@@ -298,6 +357,11 @@ def test_missing_records_of_ds1_and_ds2_are_listed() -> None:
         parts(a_table(some), inter_patient(), test=False)
 
 
+def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
+    with pytest.raises(EcgError, match=r"test=0.7 and protocol.validation=0.3 leave no beat to train on"):
+        parts(a_table({"100": "NSVFQ" * 4}), intra_patient(0.7, 0.3))
+
+
 def test_too_few_subjects_are_refused() -> None:
     with pytest.raises(EcgError, match="leave none of 2 for training"):
         parts(a_table({"100": "NV", "101": "NV"}), by_subject())
@@ -305,7 +369,7 @@ def test_too_few_subjects_are_refused() -> None:
 
 def test_whole_subjects_need_both_kaggle_files() -> None:
     table = a_table(MITBIH, [0] * sum(map(len, MITBIH.values())), "kaggle")
-    for protocol in (inter_patient(), by_subject()):
+    for protocol in (inter_patient(), intra_patient(), by_subject()):
         with pytest.raises(EcgError, match="divides the beats of both Kaggle files"):
             parts(table, protocol, test=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgcli.beats.morphology import MORPHOLOGY_CONTEXT, morphology_names, usual_beats
+from ecgcli.beats.rhythm import RHYTHM_CONTEXT, RHYTHM_NAMES, rhythm_features
 from ecgcli.beats.segment import Segmenter
 from ecgcli.choices import CentredBeat, KaggleBeat
 from ecgcli.errors import EcgError
@@ -201,7 +204,12 @@ def test_scaling_by_the_beat_is_the_z_score_of_its_window() -> None:
 
 # -- both ----------------------------------------------------------------------------------------------
 
-EVERY = [KAGGLE, *(centred(scaling=s, rate=r) for s in ("record", "beat", "none") for r in (125.0, 360.0))]
+EVERY = [
+    KAGGLE,
+    Segmenter(KaggleBeat(name="kaggle", rhythm=True)),
+    *(centred(scaling=s, rate=r) for s in ("record", "beat", "none") for r in (125.0, 360.0)),
+    *(centred(scaling=s, rhythm=True, morphology=True) for s in ("record", "beat", "none")),
+]
 
 
 @pytest.mark.parametrize("segmenter", EVERY, ids=lambda s: s.beat.name)
@@ -211,9 +219,10 @@ def test_a_flat_signal_gives_no_nan_and_no_blown_up_rounding(
     segmenter: Segmenter, rate: float, level: float
 ) -> None:
     flat = np.full((2, 20 * rate), level, dtype=np.float32)
-    beats, _, _, _ = segmenter.cut(flat, rate, TWO, np.arange(300, 4000, 300))
+    beats, _, _, features = segmenter.cut(flat, rate, TWO, np.arange(300, 4000, 300))
     assert len(beats)
     assert np.isfinite(beats).all()
+    np.testing.assert_allclose(features, 0, atol=1e-6)  # a flat signal, a steady rhythm
     assert np.ptp(beats, axis=-1).max() < 1e-4
 
 
@@ -222,16 +231,123 @@ def test_a_flat_signal_gives_no_nan_and_no_blown_up_rounding(
 def test_missing_samples_give_no_nan(segmenter: Segmenter, lost: slice) -> None:
     signal = a_signal()
     signal[:, lost] = np.nan
-    beats, _, _, _ = segmenter.cut(signal, 360, TWO, np.arange(300, 7000, 300))
+    beats, _, _, features = segmenter.cut(signal, 360, TWO, np.arange(300, 7000, 300))
     assert np.isfinite(beats).all()
+    assert np.isfinite(features).all()
 
 
 @pytest.mark.parametrize("segmenter", EVERY, ids=lambda s: s.beat.name)
 def test_no_beats_give_an_empty_cut(segmenter: Segmenter) -> None:
-    beats, kept, span, _ = segmenter.cut(a_signal(), 360, TWO, np.array([], dtype=np.int64))
-    assert beats.shape == (0, 1, segmenter.length)
+    beats, kept, span, features = segmenter.cut(a_signal(), 360, TWO, np.array([], dtype=np.int64))
+    assert beats.shape == (0, segmenter.channels, segmenter.length)
+    assert features.shape == (0, len(segmenter.feature_names))
     assert kept.shape == (0,)
     assert span.shape == (0, 2)
+
+
+# -- rhythm and morphology -----------------------------------------------------------------------------
+
+UNEVEN = np.cumsum(np.random.default_rng(0).integers(60, 500, 900))
+
+
+@pytest.mark.parametrize("scaling", ["record", "beat", "none"])
+def test_rhythm_and_morphology_leave_the_beats_themselves_as_they_are(scaling: str) -> None:
+    signal, marks = a_signal(), UNEVEN[UNEVEN < 7200]
+    plain = centred(scaling=scaling, leads=TWO)
+    rich = centred(scaling=scaling, leads=TWO, rhythm=True, morphology=True)
+    cut, more = plain.cut(signal, 360, TWO, marks), rich.cut(signal, 360, TWO, marks)
+    assert (plain.channels, plain.feature_names, cut.features.shape) == (2, (), (len(marks), 0))
+    assert more.signal.shape == (len(marks), rich.channels, rich.length) == (len(marks), 4, plain.length)
+    np.testing.assert_array_equal(more.signal[:, :2], cut.signal)
+    np.testing.assert_array_equal(more.span, cut.span)
+
+
+@pytest.mark.parametrize("scaling", ["record", "none"])
+def test_behind_the_leads_stands_the_usual_beat_of_each(scaling: str) -> None:
+    marks = np.arange(100, 7000, 150)
+    beats = centred(scaling=scaling, leads=TWO, morphology=True).cut(a_signal(), 360, TWO, marks).signal
+    np.testing.assert_array_equal(beats[:, 2:], usual_beats(beats[:, :2]))
+
+
+def test_the_usual_beat_is_scaled_as_a_beat_is() -> None:
+    beats = centred(scaling="beat", morphology=True).cut(a_signal(), 360, TWO, UNEVEN[:20]).signal
+    np.testing.assert_allclose(beats.mean(axis=-1), 0, atol=1e-5)
+    np.testing.assert_allclose(beats.std(axis=-1), 1, atol=1e-4)
+
+
+def test_features_have_a_name_each_rhythm_first() -> None:
+    both = centred(leads=TWO, rhythm=True, morphology=True)
+    assert both.feature_names == (*RHYTHM_NAMES, *morphology_names(TWO))
+    assert centred(leads=TWO, morphology=True).feature_names == morphology_names(TWO)
+    assert len(set(both.feature_names)) == len(both.feature_names)
+    marks = UNEVEN[:20]
+    features = both.cut(a_signal(), 360, TWO, marks).features
+    assert features.shape == (20, len(both.feature_names))
+    np.testing.assert_array_equal(features[:, : len(RHYTHM_NAMES)], rhythm_features(marks, 360))
+
+
+def test_rhythm_of_kaggle_beats_counts_the_beats_that_are_left_out() -> None:
+    segmenter = Segmenter(KaggleBeat(name="kaggle", rhythm=True))
+    marks = np.array([100, 400, 400, 700, 900, 1400, 1700])  # two in one place: the first has no window
+    cut = segmenter.cut(a_signal(), 360, TWO, marks)
+    assert len(cut.kept) == 5
+    np.testing.assert_array_equal(cut.features, rhythm_features(marks, 360)[cut.kept])
+    assert segmenter.feature_names == RHYTHM_NAMES
+    assert segmenter.channels == 1
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize(
+    "segmenter",
+    [
+        KAGGLE,
+        Segmenter(KaggleBeat(name="kaggle", rhythm=True)),
+        centred(rhythm=True),
+        centred(after=0.1, morphology=True, scaling="beat"),
+        centred(after=0.1, leads=TWO, morphology=True, rhythm=True),
+    ],
+    ids=lambda s: f"{s.beat.name}-{s.context_beats}",
+)
+def test_a_recording_cut_in_pieces_gives_the_beats_of_the_whole(segmenter: Segmenter) -> None:
+    signal = a_signal(UNEVEN[-1] / 360 + 5)
+    whole = segmenter.cut(signal, 360, TWO, UNEVEN)
+    cuts = [0, 250, 501, 700]  # the first and one past the last beat of each piece
+    for first, last in itertools.pairwise(cuts):
+        begin, end = max(first - segmenter.context_beats, 0), last + segmenter.context_beats
+        start = max(UNEVEN[begin] - 180, 0)
+        piece = segmenter.cut(
+            signal[:, start : UNEVEN[min(end, 899)] + 180], 360, TWO, UNEVEN[begin:end] - start
+        )
+        wanted, got = [(c.kept >= a) & (c.kept < b) for c, a, b in (
+            (whole, first, last), (piece, first - begin, last - begin)
+        )]  # fmt: skip
+        assert got.sum() == wanted.sum() > 190
+        np.testing.assert_array_equal(piece.signal[got], whole.signal[wanted])
+        np.testing.assert_array_equal(piece.features[got], whole.features[wanted])
+
+
+def test_the_context_of_neighbours_is_said_in_words_and_as_a_number() -> None:
+    assert (KAGGLE.context_beats, centred().context_beats) == (2, 0)
+    assert centred(rhythm=True).context_beats == RHYTHM_CONTEXT
+    assert centred(morphology=True).context_beats == MORPHOLOGY_CONTEXT
+    rich = centred(rhythm=True, morphology=True)
+    assert rich.context_beats == max(RHYTHM_CONTEXT, MORPHOLOGY_CONTEXT)
+    assert f"the signal of {MORPHOLOGY_CONTEXT} beats before and after it" in rich.context
+    assert f"the R peaks of {RHYTHM_CONTEXT} beats before and after it" in rich.context
+
+
+def test_a_real_record_has_finite_features_and_a_usual_beat(mitdb_dir: Path) -> None:
+    record = read_record(mitdb_dir / "207")  # flutter, three kinds of beats, noise
+    assert record.annotations is not None
+    marks = record.annotations.sample[np.isin(record.annotations.symbol, list(BEAT_SYMBOLS))]
+    segmenter = centred(rate=125.0, leads=("MLII", "other"), scaling="record", rhythm=True, morphology=True)
+    cut = segmenter.cut(record.signal, record.rate, record.leads, marks)
+    assert cut.features.shape == (len(marks), len(segmenter.feature_names))
+    assert np.isfinite(cut.features).all()
+    np.testing.assert_array_equal(cut.signal[:, 2:], usual_beats(cut.signal[:, :2]))
+
+
+# -- what is refused -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("segmenter", EVERY, ids=lambda s: s.beat.name)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from ecgcli.beats.protocol import Part, parts
+from ecgcli.beats.protocol import Part, labels, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import BeatTable
 from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
-from ecgcli.learning.fit import fit, tasks
+from ecgcli.learning.fit import fit
+from ecgcli.learning.tasks import tasks
 from tests.conftest import TINY, train_config
 
 
@@ -60,11 +61,11 @@ def test_one_configuration_and_seed_gives_the_same_weights_twice(sampling: str, 
     table, part = part_of(config)
     for name in "ab":
         torch.manual_seed(hash(name) % 1000)  # whatever the process drew before must not matter
-        fit(table, part, config, tmp_path / name)
+        fit(table, [part], config, tmp_path / name)
     one, other = (tmp_path / name / "model" / "model.safetensors" for name in "ab")
     assert one.read_bytes() == other.read_bytes()
     changed = train_config(*TINY, f"sampling={sampling}", "seed=1")
-    fit(table, part, changed, tmp_path / "c")
+    fit(table, [part], changed, tmp_path / "c")
     assert one.read_bytes() != (tmp_path / "c" / "model" / "model.safetensors").read_bytes()
 
 
@@ -73,7 +74,7 @@ def test_the_test_part_is_never_read_in_training(tmp_path: Path) -> None:
     """Beats of the test part are replaced by nonsense; the weights stay what they were."""
     config = train_config(*TINY, "sampling=rebalanced", "sampling.method=class_weights")
     table, part = part_of(config)
-    fit(table, part, config, tmp_path / "a")
+    fit(table, [part], config, tmp_path / "a")
     assert part.test is not None
     spoilt = np.array(table.signal)
     spoilt[part.test] = np.nan
@@ -81,7 +82,7 @@ def test_the_test_part_is_never_read_in_training(tmp_path: Path) -> None:
     labels[part.test] = 0
     from dataclasses import replace
 
-    fit(replace(table, signal=spoilt, label=labels), part, config, tmp_path / "b")
+    fit(replace(table, signal=spoilt, label=labels), [part], config, tmp_path / "b")
     assert (tmp_path / "a/model/model.safetensors").read_bytes() == (
         tmp_path / "b/model/model.safetensors"
     ).read_bytes()
@@ -90,10 +91,10 @@ def test_the_test_part_is_never_read_in_training(tmp_path: Path) -> None:
 def test_checkpoints_load_as_weights_only_and_select_takes_the_one_it_names(tmp_path: Path) -> None:
     config = train_config(*TINY, "trainer.epochs=4", "optimizer.lr=0.05")
     table, part = part_of(config)
-    last = fit(table, part, config, tmp_path / "last")
+    last = fit(table, [part], config, tmp_path / "last")
     best = fit(
         table,
-        part,
+        [part],
         train_config(*TINY, "trainer.epochs=4", "optimizer.lr=0.05", "select=best"),
         tmp_path / "best",
     )
@@ -102,17 +103,37 @@ def test_checkpoints_load_as_weights_only_and_select_takes_the_one_it_names(tmp_
     for name, fitted in (("last", last), ("best", best)):
         file = tmp_path / name / "checkpoints" / "all" / f"{name}.ckpt"
         state = torch.load(file, weights_only=True)["state_dict"]
-        for key, value in fitted.model.networks["all"].state_dict().items():
+        for key, value in fitted.model.members[0]["all"].state_dict().items():
             assert torch.equal(state[f"network.{key}"], value)
-    assert torch.load(tmp_path / "best/checkpoints/all/best.ckpt", weights_only=True)["epoch"] == np.argmax(
-        curve
+    kept = {
+        name: torch.load(tmp_path / f"best/checkpoints/all/{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    }
+    assert kept == {"best": np.argmax(curve), "last": 3}
+
+
+@pytest.mark.promise
+def test_the_last_weights_are_those_of_the_last_step_however_badly_it_went(tmp_path: Path) -> None:
+    """The first round is the best here, as the learning rate is far too high after it."""
+    config = train_config(*TINY, "trainer.epochs=4", "optimizer.lr=0.3", "model.normalisation=none")
+    table, part = part_of(config)
+    fitted = fit(table, [part], config, tmp_path)
+    curve = [row["val_macro_f1"] for row in fitted.curves["all"]]
+    assert np.argmax(curve) < 3, "else this shows nothing"
+    last = torch.load(tmp_path / "checkpoints/all/last.ckpt", weights_only=True)
+    assert last["global_step"] == fitted.steps
+    scores = fitted.model.predict(table.signal, part.validation).argmax(1) == labels(
+        table, part, part.validation
     )
+    best = fit(table, [part], config.model_copy(update={"select": "best"}), tmp_path / "best").model
+    others = best.predict(table.signal, part.validation).argmax(1) == labels(table, part, part.validation)
+    assert not np.array_equal(scores, others)
 
 
 def test_steps_follow_the_rounds_and_the_schedule_ends(tmp_path: Path) -> None:
     config = train_config(*TINY, "trainer.steps=12", "trainer.epochs=3")
     table, part = part_of(config)
-    fitted = fit(table, part, config, tmp_path)
+    fitted = fit(table, [part], config, tmp_path)
     assert [row["step"] for row in fitted.curves["all"]] == [4, 8, 12]
     assert fitted.curves["all"][-1]["lr"] < config.optimizer.lr / 100
 
@@ -124,4 +145,5 @@ def test_an_accelerator_that_is_not_there_is_named(accelerator: str, tmp_path: P
         pytest.skip("this machine has one")
     config = train_config(*TINY, f"trainer.accelerator={accelerator}")
     with pytest.raises(EcgError, match=rf"trainer\.accelerator={accelerator}: there is none on this machine"):
-        fit(*part_of(config), config, tmp_path)
+        table, part = part_of(config)
+        fit(table, [part], config, tmp_path)

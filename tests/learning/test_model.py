@@ -36,7 +36,7 @@ BEAT = CentredBeat(
 )
 
 
-def model(kind: str) -> Model:
+def model(kind: str, members: int = 1) -> Model:
     torch.manual_seed(0)
     classes = ("N", "S", "V", "F")
     outputs = {"all": classes} if kind == "single" else {"anomaly": ANOMALY, "type": classes[1:]}
@@ -49,13 +49,17 @@ def model(kind: str) -> Model:
             {
                 "format": 1,
                 "kind": kind,
+                "members": members,
                 "classes": classes,
                 "segmenter": Segmenter.from_config(BEAT).to_dict(),
                 "networks": facts,
                 "trained_on": {"data": "demo"},
             }
         ),
-        {name: build(CNN, 1, 80, len(names)).eval() for name, names in outputs.items()},
+        tuple(
+            {name: build(CNN, 1, 80, len(names)).eval() for name, names in outputs.items()}
+            for _ in range(members)
+        ),
     )
 
 
@@ -63,9 +67,10 @@ def beats(n: int = 7) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(n, 1, 80)).astype(np.float32)
 
 
+@pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("kind", ["single", "two_stage"])
-def test_a_saved_model_predicts_the_same_after_loading(kind: str, tmp_path: Path) -> None:
-    saved = model(kind)
+def test_a_saved_model_predicts_the_same_after_loading(kind: str, members: int, tmp_path: Path) -> None:
+    saved = model(kind, members)
     saved.save(tmp_path / "model")
     assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["model.json", "model.safetensors"]
     loaded = Model.load(tmp_path / "model")
@@ -152,3 +157,12 @@ def test_a_pickle_in_place_of_the_weights_runs_no_code(
         Model.load(tmp_path / "model")
     shutil.rmtree(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["single", "two_stage"])
+def test_an_ensemble_gives_the_mean_of_its_members(kind: str) -> None:
+    together = model(kind, 3)
+    alone = [together.member(i).predict(beats()) for i in range(3)]
+    assert together.predict(beats()) == pytest.approx(np.mean(alone, axis=0))
+    assert not np.allclose(alone[0], alone[1])
+    assert together.parameters == 3 * together.member(0).parameters
