@@ -117,6 +117,14 @@ class Table(Choice):
     sample: str | None
     classes: Annotated[tuple[str, ...], Field(min_length=2)] | None
 
+    @field_validator("label", "record", "subject", "sample", "classes", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        # columns and classes may be called 187 or 0, which YAML and the command line take for numbers
+        if isinstance(value, list):
+            return tuple(str(one) if isinstance(one, int) else one for one in value)
+        return str(value) if isinstance(value, int) else value
+
     @property
     def database(self) -> str:
         """Where the beats come from."""

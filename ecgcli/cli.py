@@ -125,7 +125,8 @@ def _run(word: str, arguments: list[str]) -> int:
         application = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=word)(task)
         application()
     except KeyboardInterrupt:
-        print(f"\necg {word}: interrupted; nothing unfinished was kept under a final name", file=sys.stderr)
+        on = "the same command goes on from there" if word == "train" else "nothing half-written was kept"
+        print(f"\necg {word}: interrupted; {on}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # the reader of a pipe has gone: point stdout elsewhere, so that closing it raises no second error

@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecgcli.cli import COMMANDS, EXAMPLES
@@ -59,25 +60,44 @@ def short(line: str) -> str:
 TRAINED = [line for line in commands() if line.startswith("ecg train") and "--cfg" not in line]
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the docs speak of, as a reader may have them."""
+    from ecgcli.recordings.simulate import write_demo
+
+    here = tmp_path_factory.mktemp("reader")
+    for seed, name in enumerate(("my_recordings", "data/mitdb", "data/svdb")):
+        write_demo(here / name, 10, 1.0, seed)
+    rng = np.random.default_rng(0)
+    label = np.arange(240) % 3
+    signal = np.sin(np.arange(120) / (5 + 3 * label[:, None])) + rng.normal(size=(240, 120)) / 10
+    np.savez(here / "beats.npz", signal=signal, label=label)
+    rows = [
+        ",".join([*(f"{x:.3f}" for x in beat), "NSV"[k], f"p{i // 12}"])
+        for i, (beat, k) in enumerate(zip(signal, label, strict=True))
+    ]
+    head = ",".join([*(f"x{i}" for i in range(120)), "label", "subject"])
+    (here / "beats.csv").write_text("\n".join([head, *rows]) + "\n")
+    return here
+
+
 @pytest.mark.slow
 @pytest.mark.promise
 @pytest.mark.parametrize("line", [line for line in TRAINED if " -m" not in line and "centred" not in line])
-def test_a_shown_training_runs_to_its_report(
-    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shown_training_runs_to_its_report(line: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "chanels" in line:
         return
     from ecgcli.commands.train import train
     from ecgcli.runs import run_name
 
-    if ("data=" in line or "experiment=" in line) and REAL_DATA is None:
+    if re.search("data=(mitdb|kaggle)|experiment=", line) and REAL_DATA is None:
         pytest.skip("needs the MIT-BIH Arrhythmia Database in $ECG_DATA/mitdb")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(place)
     if REAL_DATA is not None:
         monkeypatch.setenv("ECG_DATA", str(REAL_DATA))
     config = parse(TrainConfig, compose_values(*shlex.split(short(line))[2:]))
     train(config)
-    assert (tmp_path / "outputs/train" / run_name(config) / "report.md").is_file()
+    assert (place / "outputs/train" / run_name(config) / "report.md").is_file()
 
 
 def test_links_inside_the_repository_lead_somewhere() -> None:

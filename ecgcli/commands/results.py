@@ -12,7 +12,7 @@ import pandas as pd
 from ecgcli.beats.audit import Audit, summary
 from ecgcli.beats.protocol import Part, labels
 from ecgcli.beats.segment import Segmenter
-from ecgcli.beats.table import BeatTable
+from ecgcli.beats.table import UNKNOWN, BeatTable
 from ecgcli.choices import CentredBeat, GivenBeat
 from ecgcli.evaluation.metrics import by_fold, error_budget, score
 from ecgcli.files import whole, write_json
@@ -62,8 +62,8 @@ def conclude(
         "data": {
             "name": table.source,
             "beats": len(table),
-            "records": len(table.records),
-            "subjects": len(set(table.subjects)),
+            "records": len(set(table.records) - {UNKNOWN}),
+            "subjects": len(set(table.subjects) - {UNKNOWN}),
             "fingerprint": table.fingerprint,
             "notes": list(table.notes),
         },

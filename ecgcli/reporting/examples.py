@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecgcli.evaluation.predictions import labels, probabilities
-from ecgcli.reporting.plots import GREY, INK, VERMILION
+from ecgcli.reporting.plots import GREY, INK, VERMILION, margins
 
 TYPICAL, MISTAKES = 2, 3
 SUREST = 15
@@ -39,8 +39,9 @@ def example_beats(
     probability, truth = probabilities(predictions, classes), labels(predictions, classes)
     decided, confidence = probability.argmax(axis=1), probability.max(axis=1)
     rows = [k for k in range(len(classes)) if (truth == k).any()]
-    figure = Figure(figsize=(10, 0.7 + 1.45 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(10, 0.7 + 1.45 * len(rows)))
     grid: Any = figure.subplots(len(rows), TYPICAL + MISTAKES, sharex=True, squeeze=False)
+    margins(figure, left=0.75, right=0.1, bottom=0.5, top=0.4, between=(0.35, 0.5))
     seconds = start + np.arange(signal.shape[-1]) / rate
     for line, k in zip(grid, rows, strict=True):
         right = np.flatnonzero((truth == k) & (decided == k))
@@ -87,8 +88,9 @@ def confident_mistakes(
     wrong = np.flatnonzero(truth != decided)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")[:SUREST]]
     lines = max(1, -(-len(shown) // 5))
-    figure = Figure(figsize=(10, 0.7 + 1.45 * lines), layout="constrained")
+    figure = Figure(figsize=(10, 0.7 + 1.45 * lines))
     grid: Any = figure.subplots(lines, 5, sharex=True, squeeze=False)
+    margins(figure, left=0.75, right=0.1, bottom=0.5, top=0.4, between=(0.35, 0.5))
     seconds = start + np.arange(signal.shape[-1]) / rate
     for axes in grid.flat[len(shown) :]:
         _nothing(axes)

@@ -112,24 +112,30 @@ def class_bars(score: Mapping[str, Any], classes: Sequence[str], title: str = ""
 
 
 def learning_curves(curves: Mapping[str, Any]) -> Figure:
-    """Losses, macro-F1 and learning rate over the optimizer steps, a column a network.
+    """Losses, macro-F1 and learning rate over the optimizer steps, a column a network, a line a fold.
 
     Args:
-        curves: network name → table (DataFrame, lists by column, or a dictionary a row) with `step` and
+        curves: network name (`all`, or `fold0/all`) → table (DataFrame, lists by column, or a dictionary a row) with `step` and
             any of `train_loss`, `val_loss`, `val_macro_f1`, `lr`; NaN or None where a step has no value.
     """
-    figure = Figure(figsize=(1.2 + 4.0 * max(1, len(curves)), 6.2), layout="constrained")
-    grid: Any = figure.subplots(3, max(1, len(curves)), sharex="col", squeeze=False, height_ratios=(3, 3, 2))
-    for column, (network, values) in enumerate(curves.items()):
-        table = pd.DataFrame(values)
+    networks: dict[str, list[pd.DataFrame]] = {}
+    for name, values in curves.items():
+        networks.setdefault(name.rpartition("/")[2], []).append(pd.DataFrame(values))
+    figure = Figure(figsize=(1.2 + 4.0 * max(1, len(networks)), 6.2))
+    grid: Any = figure.subplots(3, max(1, len(networks)), sharex="col", squeeze=False, height_ratios=(3, 3, 2))
+    margins(figure, left=0.95, right=0.2, bottom=0.55, top=0.4, between=(0.55, 0.2))
+    for column, (network, folds) in enumerate(networks.items()):
         loss, f1, rate = grid[:, column]
         for axes in (loss, f1, rate):
             _plain(axes)
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
-        _line(loss, table, "train_loss", "training", color=GREY, linewidth=1.0, marker=".", markersize=3)
-        _line(loss, table, "val_loss", "validation", color=BLUE, linewidth=1.8, marker="o", markersize=3)
-        _line(f1, table, "val_macro_f1", "", color=BLUE, linewidth=1.8, marker="o", markersize=3)
-        _line(rate, table, "lr", "", color=INK, linewidth=1.2)
+        width = 1.8 if len(folds) == 1 else 1.0
+        for fold, table in enumerate(folds):
+            said = ("training", "validation") if fold == 0 else ("", "")
+            _line(loss, table, "train_loss", said[0], color=GREY, linewidth=1.0, marker=".", markersize=3)
+            _line(loss, table, "val_loss", said[1], color=BLUE, linewidth=width, marker="o", markersize=3)
+            _line(f1, table, "val_macro_f1", "", color=BLUE, linewidth=width, marker="o", markersize=3)
+            _line(rate, table, "lr", "", color=INK, linewidth=1.2)
         if loss.lines:
             loss.legend(frameon=False, fontsize=8.5)
         loss.set_ylim(bottom=0)
@@ -220,6 +226,29 @@ def save(figure: Figure, path: Path) -> Path:
     with whole(path) as beside:
         figure.savefig(beside, format="png", dpi=120, metadata={"Software": None})
     return path
+
+
+def margins(
+    figure: Figure, left: float, right: float, bottom: float, top: float, between: tuple[float, float]
+) -> None:
+    """Sets margins and the gaps between columns and between rows, in inches.
+
+    For figures of many panels: matplotlib's own layout engines take seconds for them.
+    """
+    width, height = figure.get_size_inches()
+    grid = figure.axes[0].get_gridspec()
+    assert grid is not None
+    columns, rows = grid.ncols, grid.nrows
+    across = (width - left - right - between[0] * (columns - 1)) / columns
+    down = (height - bottom - top - between[1] * (rows - 1)) / rows
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - right / width,
+        bottom=bottom / height,
+        top=1 - top / height,
+        wspace=between[0] / across,
+        hspace=between[1] / down,
+    )
 
 
 def _figure(size: tuple[float, float]) -> tuple[Figure, Axes]:

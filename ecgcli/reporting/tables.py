@@ -132,8 +132,11 @@ def budget_sentence(budget: Mapping[str, Any]) -> str:
 def data_sentence(facts: Mapping[str, Any]) -> str:
     """`mitdb: 100,013 beats of 44 records and 43 subjects`."""
     data = facts["data"]
-    beats, records, subjects = (f"{data[key]:,}" for key in ("beats", "records", "subjects"))
-    return f"{data['name']}: {beats} beats of {records} records and {subjects} subjects"
+    beats = f"{data['name']}: {data['beats']:,} beats"
+    known = [
+        f"{data[key]:,} {key if data[key] > 1 else key[:-1]}" for key in ("records", "subjects") if data[key]
+    ]
+    return f"{beats} of {' and '.join(known) or 'unknown origin'}"
 
 
 def protocol_sentence(facts: Mapping[str, Any]) -> str:

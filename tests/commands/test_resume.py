@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.promise]
 ARGUMENTS = (
     "sampling=two_stage",
     "augment=standard",
-    "trainer.epochs=5",
+    "trainer.epochs=40",
     "trainer.ema=0.9",
     "select=best",
     "model.dropout=0.3",
@@ -94,37 +94,31 @@ WARM.set_forkserver_preload(
 )
 
 
-def command(place: Path, log: Path) -> None:
+def command(place: Path, log: Path, arguments: tuple[str, ...]) -> None:
     """`ecg train` in a process that has torch and Lightning imported already."""
     os.chdir(place)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream.fileno())
-    sys.argv = ["ecg", "train", *TINY, *ARGUMENTS]
+    sys.argv = ["ecg", "train", *TINY, *ARGUMENTS, *arguments]
     main()
 
 
-def start_warm(place: Path, log: Path) -> Any:
-    process = WARM.Process(target=command, args=(place, log))
+def start_warm(place: Path, log: Path, *arguments: str) -> Any:
+    process = WARM.Process(target=command, args=(place, log, arguments))
     process.start()
     return process
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float, float]:
-    """A run that was never stopped, and the seconds that it takes from its first import and without them."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A run that was never stopped, and the seconds that it took beside its imports."""
     place = tmp_path_factory.mktemp("undisturbed")
-    to_the_end(place)  # simulates the patients
-    (place / "outputs").rename(place / "first")
+    start_warm(place, place / "log", "trainer.epochs=1").join()  # imports, and simulates the patients
+    shutil.rmtree(place / "outputs")
     started = time.perf_counter()
-    run = to_the_end(place)
-    from_import = time.perf_counter() - started
-    other = tmp_path_factory.mktemp("warm")
-    start_warm(other, other / "log").join()  # imports
-    (other / "outputs").rename(other / "first")
-    started = time.perf_counter()
-    start_warm(other, other / "log").join()
-    assert_same(finished(other)[0], run)
-    return run, from_import, time.perf_counter() - started
+    start_warm(place, place / "log").join()
+    (run,) = finished(place)
+    return run, time.perf_counter() - started
 
 
 def stopped(place: Path, log: Path, fresh: bool, moment: float, kind: signal.Signals) -> bool:
@@ -150,17 +144,17 @@ def stopped(place: Path, log: Path, fresh: bool, moment: float, kind: signal.Sig
 
 
 def test_stopped_at_twenty_random_moments_a_run_ends_as_one_never_stopped(
-    undisturbed: tuple[Path, float, float], tmp_path: Path
+    undisturbed: tuple[Path, float], tmp_path: Path
 ) -> None:
-    """Every fifth stop falls between the first import and the end, the others after the imports."""
-    reference, from_import, warm = undisturbed
+    """Every fifth process starts with its imports; the others have them, to spare time."""
+    reference, seconds = undisturbed
     rng = np.random.default_rng(0)
     kinds = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
     log = tmp_path / "log"
     stops = 0
     while stops < STOPS:
         fresh = stops % 5 == 0
-        moment = float(rng.uniform(0, from_import if fresh else warm))
+        moment = float(rng.uniform(0, 2 * seconds if fresh else seconds))
         stops += stopped(tmp_path, log, fresh, moment, kinds[stops % 3])
         if runs := finished(tmp_path):
             assert_same(runs[0], reference)
@@ -168,7 +162,7 @@ def test_stopped_at_twenty_random_moments_a_run_ends_as_one_never_stopped(
         elif (tmp_path / "outputs/train").is_dir():
             assert_whole(tmp_path / "outputs/train")
     assert_same(to_the_end(tmp_path), reference)
-    assert log.read_text().count("going on after round") >= 3, "else no stop fell into training"
+    assert log.read_text().count("going on after round") >= 2, "else no stop fell into training"
     assert list((tmp_path / "outputs/train").glob("*.partial")) == []
 
 
@@ -178,13 +172,13 @@ def test_a_polite_stop_in_training_is_one_line(kind: signal.Signals, tmp_path: P
     wait_for(tmp_path, "outputs/train/*.partial/checkpoints/all/last.ckpt")
     process.send_signal(kind)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + kind
+    assert process.returncode == 130
     assert errors.strip().splitlines()[-1].startswith("ecg train: interrupted")
     assert "Traceback" not in errors
 
 
 def test_after_a_full_disk_the_run_goes_on_where_it_was(
-    undisturbed: tuple[Path, float, float], tmp_path: Path
+    undisturbed: tuple[Path, float], tmp_path: Path
 ) -> None:
     """A limit on the size of files stands in for the full disk: writing beyond it fails in the same way."""
     process = start(tmp_path, *ARGUMENTS)
