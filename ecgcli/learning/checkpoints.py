@@ -6,6 +6,7 @@ end, the weights of one that was never interrupted.
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,11 @@ class WholeFiles(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Writes one checkpoint."""
+        # in memory first: on a full disk torch's own writer fails with a fault of its own
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
         with whole(Path(path)) as beside:
-            torch.save(checkpoint, beside)
+            beside.write_bytes(content.getbuffer())
 
 
 def keeping(folder: Path, choice: TrainerChoice) -> list[Callback]:
