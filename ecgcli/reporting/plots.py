@@ -115,14 +115,16 @@ def learning_curves(curves: Mapping[str, Any]) -> Figure:
     """Losses, macro-F1 and learning rate over the optimizer steps, a column a network, a line a fold.
 
     Args:
-        curves: network name (`all`, or `fold0/all`) → table (DataFrame, lists by column, or a dictionary a row) with `step` and
-            any of `train_loss`, `val_loss`, `val_macro_f1`, `lr`; NaN or None where a step has no value.
+        curves: network name (`all`, or `fold0/all`) → table (DataFrame, lists by column, or a dictionary a
+            row) with `step` and any of `train_loss`, `val_loss`, `val_macro_f1`, `lr`; NaN or None where a
+            step has no value.
     """
     networks: dict[str, list[pd.DataFrame]] = {}
     for name, values in curves.items():
         networks.setdefault(name.rpartition("/")[2], []).append(pd.DataFrame(values))
-    figure = Figure(figsize=(1.2 + 4.0 * max(1, len(networks)), 6.2))
-    grid: Any = figure.subplots(3, max(1, len(networks)), sharex="col", squeeze=False, height_ratios=(3, 3, 2))
+    columns = max(1, len(networks))
+    figure = Figure(figsize=(1.2 + 4.0 * columns, 6.2))
+    grid: Any = figure.subplots(3, columns, sharex="col", squeeze=False, height_ratios=(3, 3, 2))
     margins(figure, left=0.95, right=0.2, bottom=0.55, top=0.4, between=(0.55, 0.2))
     for column, (network, folds) in enumerate(networks.items()):
         loss, f1, rate = grid[:, column]
