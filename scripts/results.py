@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +65,20 @@ def grouped(runs: list[Run]) -> list[tuple[Settings, list[Run]]]:
     )
 
 
+OFF = ("0.0", "null", "false")
+"""Values of settings that are not in use, which a row need not name."""
+
+
 def label(own: Settings, others: list[Settings]) -> str:
-    """What a row differs in: every choice that differs, and the settings that most others have otherwise."""
+    """What a row differs in, its choices first; what is equal in all rows is left out."""
     said = []
     for key, value in sorted(own.items(), key=lambda item: (not item[0].endswith(".name"), item[0])):
-        counts = Counter(other[key] for other in others if key in other)
-        if others and len(counts) < 2:
-            continue
-        if key.endswith(".name"):
-            said.append(f"{key.removesuffix('.name')}={value}")
-        elif not others or counts[value] <= sum(counts.values()) / 2:
-            said.append(f"{key}={value}")
-    return ", ".join(said) or "all alike"
+        if len({other[key] for other in others if key in other}) > 1:
+            if key.endswith(".name"):
+                said.append(f"{key.removesuffix('.name')}={value}")
+            elif value not in OFF:
+                said.append(f"{key}={value}")
+    return ", ".join(said) or "plain"
 
 
 def spread(values: list[float | None], percent: bool) -> str:
