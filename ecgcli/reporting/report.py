@@ -68,9 +68,12 @@ def _opening(facts: Mapping[str, Any]) -> Iterator[str]:
     sentence = f"Scores are of {tables.scores_sentence(facts)}."
     weights = f" of {training['parameters']:,} weights" if training else ""
     if training and _trained_here(facts):
-        beats = sum(facts["support"]["train"].values())
+        beats = f"{sum(facts['support']['train'].values()):,} beats of {data}"
+        if facts.get("folds"):
+            members = len(facts["folds"])
+            beats = f"the folds of {beats} that each of its {members} members neither tests nor validates on,"
         sentence = (
-            f"A model{weights}, trained on {beats:,} beats of {data} under the protocol {protocol}: "
+            f"A model{weights}, trained on {beats} under the protocol {protocol}: "
             f"{training['steps']:,} optimizer steps in {training['seconds']:,.0f} seconds; the "
             f"{training['weights']} weights are used. {sentence}"
         )
