@@ -11,7 +11,7 @@ import re
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ecgcli.recordings.aami import ClassMap
 
@@ -308,6 +308,15 @@ Sampling = Annotated[Imbalanced | Rebalanced | TwoStage, Field(discriminator="na
 # -- networks ------------------------------------------------------------------------------------------
 
 
+def _odd(size: int) -> int:
+    if size % 2 == 0:
+        raise ValueError(f"model.kernel_size={size}: kernel sizes must be odd")
+    return size
+
+
+OddKernel = Annotated[int, Field(ge=3, le=63), AfterValidator(_odd)]
+
+
 class NetworkChoice(Choice):
     """What every network has: how it takes in the features beside the signal (rhythm, morphology).
 
@@ -363,16 +372,10 @@ class Resnet(NetworkChoice):
     name: Literal["resnet"]
     channels: Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)]
     blocks: Annotated[int, Field(ge=1, le=16)]
-    kernel_size: Annotated[int, Field(ge=3, le=63, multiple_of=1)]
+    kernel_size: OddKernel
     stem_stride: Annotated[int, Field(ge=1, le=4)]
     bins: Annotated[int, Field(ge=1, le=64)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
-
-    @model_validator(mode="after")
-    def _odd(self) -> Resnet:
-        if self.kernel_size % 2 == 0:
-            raise ValueError(f"model.kernel_size={self.kernel_size}: kernel sizes must be odd")
-        return self
 
 
 class Convnext(NetworkChoice):
@@ -386,18 +389,12 @@ class Convnext(NetworkChoice):
     name: Literal["convnext"]
     channels: Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)]
     blocks: Annotated[int, Field(ge=1, le=16)]
-    kernel_size: Annotated[int, Field(ge=3, le=63)]
+    kernel_size: OddKernel
     patch: Annotated[int, Field(ge=1, le=16)]
     expansion: Annotated[int, Field(ge=1, le=8)]
     bins: Annotated[int, Field(ge=1, le=64)]
     stochastic_depth: Annotated[float, Field(ge=0, lt=1)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
-
-    @model_validator(mode="after")
-    def _odd(self) -> Convnext:
-        if self.kernel_size % 2 == 0:
-            raise ValueError(f"model.kernel_size={self.kernel_size}: kernel sizes must be odd")
-        return self
 
 
 class Minirocket(NetworkChoice):
