@@ -158,7 +158,10 @@ def wandb_records(folder: Path) -> list[Any]:
 
     record: Any = vars(wandb.proto.wandb_internal_pb2)["Record"]
 
-    (path,) = folder.glob("offline-run-*/run-*.wandb")
+    paths = list(folder.glob("offline-run-*/run-*.wandb"))
+    if not paths:
+        return []  # wandb's own process has not come to it yet
+    (path,) = paths
     data, at, records, piece = path.read_bytes(), 7, [], b""
     while at + 7 <= len(data):
         if 32768 - at % 32768 < 7:  # the rest of a block is too short for a record's head
