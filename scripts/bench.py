@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 REPEATS = 5
+BEATS, STEPS = 20_000, 60
 
 
 def process(code: str, environment: dict[str, str] | None = None) -> tuple[float, str]:
@@ -100,8 +101,10 @@ def fit_ratio() -> str:
     from torch.nn import functional as F
 
     from ecgcli.choices import AdamW, Cnn, CrossEntropy, Stage
+    from ecgcli.config import NO_AUGMENT
     from ecgcli.learning.classifier import Classifier
     from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
+    from ecgcli.learning.losses import TrainingLoss
     from ecgcli.learning.networks import build
     from ecgcli.learning.optim import build_optimizer, build_schedule
     from ecgcli.learning.progress import quiet_libraries
@@ -110,29 +113,29 @@ def fit_ratio() -> str:
     quiet_libraries()
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    beats, steps, batch = 20_000, 60, 256
-    signal = torch.from_numpy(rng.normal(size=(beats, 1, 187)).astype(np.float32))
-    label = rng.integers(0, 5, beats)
+    batch = 256
+    signal = torch.from_numpy(rng.normal(size=(BEATS, 1, 187)).astype(np.float32))
+    features = torch.zeros(BEATS, 0)
+    label = rng.integers(0, 5, BEATS)
     network = Cnn(
         name="cnn", channels=(16, 32, 64, 96), kernel_sizes=(7, 5, 5, 3), strides=(2,), dilations=(1,),
         normalisation="batch", activation="relu", dropout=0.1, pooling="both", residual=True,
     )  # fmt: skip
     optimizer = AdamW(name="adamw", lr=0.008, weight_decay=0.01, schedule="one_cycle", warmup=0.25)
-    loss = CrossEntropy(name="cross_entropy", label_smoothing=0.0)
 
     def batches() -> TrainingBatches:
         stream = Stream(label, Stage(method="none", strength=0.0), False, 0)
-        return TrainingBatches(signal, torch.from_numpy(label), stream, batch, steps)
+        return TrainingBatches(signal, features, torch.from_numpy(label), stream, batch, STEPS)
 
-    validation = EvaluationBatches(signal[:2000], torch.from_numpy(label[:2000]))
+    validation = EvaluationBatches(signal[:2000], features[:2000], torch.from_numpy(label[:2000]))
 
     def bare() -> float:
         net = build(network, 1, 187, 5)
         step = build_optimizer(optimizer, net.parameters())
-        schedule = build_schedule(optimizer, step, steps)
+        schedule = build_schedule(optimizer, step, STEPS)
         started = time.perf_counter()
         net.train()
-        for x, y in batches():
+        for x, _, y in batches():
             value = F.cross_entropy(net(x), y)
             step.zero_grad()
             value.backward()
@@ -141,7 +144,7 @@ def fit_ratio() -> str:
             schedule.step()
         net.eval()
         with torch.inference_mode():
-            for x, _ in validation:
+            for x, _, _ in validation:
                 net(x)
         return time.perf_counter() - started
 
@@ -157,7 +160,12 @@ def fit_ratio() -> str:
 
         from pytorch_lightning.loggers import TensorBoardLogger
 
-        module = Classifier(build(network, 1, 187, 5), tuple("NSVFQ"), loss, optimizer, None, steps, 0)
+        loss = TrainingLoss(
+            CrossEntropy(name="cross_entropy", label_smoothing=0.0), torch.bincount(torch.from_numpy(label))
+        )
+        module = Classifier(
+            build(network, 1, 187, 5), tuple("NSVFQ"), loss, NO_AUGMENT, 120.0, 1, optimizer, STEPS, 0
+        )
         trainer = pl.Trainer(
             accelerator="cpu", devices=1, max_epochs=1, gradient_clip_val=1.0, deterministic=True,
             logger=TensorBoardLogger(folder), enable_progress_bar=False, enable_model_summary=False,

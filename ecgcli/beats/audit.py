@@ -12,8 +12,6 @@ from ecgcli.beats.part import Part
 from ecgcli.beats.table import UNKNOWN, BeatTable
 from ecgcli.errors import EcgError
 
-__all__ = ["UNKNOWN", "Audit", "Shared", "audit", "check", "summary"]
-
 Rows = npt.NDArray[np.int64]
 
 
@@ -138,7 +136,6 @@ def summary(audits: list[Audit]) -> dict[str, Any]:
     said: dict[str, list[int]] = {}
     for fold, one in enumerate(audits):
         for pair in one.pairs:
-            # numbers of beats differ from fold to fold, and say nothing where nothing is shared
             said.setdefault(pair.sentence, []).append(fold)
     sentences = []
     for sentence, folds in said.items():

@@ -89,7 +89,8 @@ def plain_numbers(words: Words) -> Words:
     if not all(whole) or not any("." in str(word) for word in found):
         return words
     names: Any = np.array([str(int(number or 0)) for number in numbers], dtype=object)
-    return names[code]  # type: ignore[no-any-return]
+    plain: Words = names[code]
+    return plain
 
 
 def _number(word: str) -> float | None:

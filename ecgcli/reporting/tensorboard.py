@@ -122,7 +122,7 @@ def _add_settings(writer: SummaryWriter, config: TrainConfig, scores: Mapping[st
         values["augment"] = {"name": "none"}  # strengths of nothing are columns for nothing
     settings = {k: str(v) if isinstance(v, bool) else v for k, v in flat(values).items()}
     # Without the first of the three, which names the columns, TensorBoard finds them itself in all runs, and
-    # puts those settings first in which the runs differ.
+    # puts those settings first in which the runs differ. (torch leaves the function untyped.)
     _, started, ended = hparams(settings, shown)  # type: ignore[no-untyped-call]
     events: Any = writer.file_writer
     events.add_summary(started)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgcli.beats.audit import UNKNOWN, Shared, audit, check
+from ecgcli.beats.audit import Shared, audit, check
 from ecgcli.beats.protocol import Part, parts
 from ecgcli.beats.sources import beats
-from ecgcli.beats.table import BeatTable
+from ecgcli.beats.table import UNKNOWN, BeatTable
 from ecgcli.choices import CentredBeat, InterPatient, Mitdb
 from ecgcli.errors import EcgError
 

@@ -14,11 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecgcli.beats import table_csv
-from ecgcli.beats.audit import UNKNOWN
 from ecgcli.beats.rhythm import RHYTHM_NAMES, rhythm_features
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.sources import beats
-from ecgcli.beats.table import BeatTable
+from ecgcli.beats.table import UNKNOWN, BeatTable
 from ecgcli.choices import GivenBeat, Table
 from ecgcli.errors import EcgError
 

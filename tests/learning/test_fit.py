@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from ecgcli.beats.protocol import Part, labels, parts
@@ -128,6 +130,32 @@ def test_the_last_weights_are_those_of_the_last_step_however_badly_it_went(tmp_p
     best = fit(table, [part], config.model_copy(update={"select": "best"}), tmp_path / "best").model
     others = best.predict(table.signal, part.validation).argmax(1) == labels(table, part, part.validation)
     assert not np.array_equal(scores, others)
+
+
+@pytest.mark.promise
+def test_a_finished_network_is_loaded_and_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a cascade whose second network an interruption cost, with both stopped early."""
+    overrides = ("sampling=two_stage", "trainer.epochs=8", "trainer.early_stopping=1")
+    config = train_config(*TINY, *overrides, "optimizer.schedule=constant", "optimizer.lr=0.1")
+    table, part = part_of(config)
+    before = fit(table, [part], config, tmp_path)
+    assert any(len(curve) < 8 for curve in before.curves.values()), "else nothing was stopped early"
+    shutil.rmtree(tmp_path / "checkpoints/type")
+    trained = []
+    original = pl.Trainer.fit
+    monkeypatch.setattr(
+        pl.Trainer,
+        "fit",
+        lambda trainer, module, **how: (trained.append(module.classes), original(trainer, module, **how)),
+    )
+    again = fit(table, [part], config, tmp_path)
+    assert trained == [tuple(c for c in part.classes if c != "N")]
+    assert again.curves == before.curves
+    for name, network in before.model.members[0].items():
+        for key, value in network.state_dict().items():
+            assert torch.equal(value, again.model.members[0][name].state_dict()[key])
 
 
 def test_steps_follow_the_rounds_and_the_schedule_ends(tmp_path: Path) -> None:
