@@ -11,7 +11,17 @@ import re
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ecgcli.recordings.aami import ClassMap
 
@@ -194,10 +204,13 @@ class KaggleProtocol(Choice):
 
 
 class InterPatient(Choice):
-    """DS1 → DS2 (de Chazal 2004); validation is one of `folds` subject folds of DS1."""
+    """DS1 → DS2 (de Chazal 2004); validation is one of `folds` subject folds of DS1.
+
+    `folds=null` trains on all of DS1 and validates on nothing.
+    """
 
     name: Literal["inter_patient"]
-    folds: Annotated[int, Field(ge=2, le=11)]
+    folds: Annotated[int, Field(ge=2, le=11)] | None
     seed: Annotated[int, Field(ge=0)]
 
 
@@ -205,7 +218,7 @@ class InterPatientStrict(Choice):
     """DS1 → DS2 without record 201, whose subject is also that of record 202 in DS2."""
 
     name: Literal["inter_patient_strict"]
-    folds: Annotated[int, Field(ge=2, le=11)]
+    folds: Annotated[int, Field(ge=2, le=11)] | None
     seed: Annotated[int, Field(ge=0)]
 
 
@@ -553,3 +566,138 @@ class TrainerChoice(Choice):
     deterministic: bool
     threads: Positive | None
     progress: Literal["auto", "bar", "lines", "none"]
+
+
+# -- how certain, and where to decide --------------------------------------------------------------------
+
+
+class NoCalibration(Choice):
+    """Probabilities as the networks give them."""
+
+    name: Literal["none"]
+
+
+class FittedCalibration(Choice):
+    """What every fitted calibration has: `from`, a k-fold run whose predictions it is fitted on.
+
+    Null is the validation part. In code the field is `run`, `from` being a word of the language.
+    """
+
+    run: Annotated[str | None, Field(alias="from")] = None
+
+    @model_serializer(mode="wrap")
+    def _as_typed(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {"from" if key == "run" else key: value for key, value in values.items()}
+
+
+class TemperatureScaling(FittedCalibration):
+    """One temperature for all classes (Guo et al. 2017): how sure, not what is decided."""
+
+    name: Literal["temperature"]
+
+
+class LogitBias(FittedCalibration):
+    """A temperature, and a bias for every class that has enough beats; this moves decisions."""
+
+    name: Literal["bias"]
+
+
+CalibrationChoice = Annotated[NoCalibration | TemperatureScaling | LogitBias, Field(discriminator="name")]
+
+
+def _listed(value: Any) -> Any:
+    # one for all is a list of one
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _named(value: Any) -> Any:
+    # classes of a table may be called 0 and 1
+    return tuple(str(one) if isinstance(one, int) else one for one in _listed(value))
+
+
+def _flaggable(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"operating_point.of={','.join(names)} names a class twice")
+    if "abnormal" in names and len(names) > 1:
+        raise ValueError(
+            f"operating_point.of={','.join(names)}: expected abnormal (every class but N) alone, or classes"
+        )
+    if "N" in names:
+        raise ValueError("operating_point.of holds N: what is flagged are abnormal beats, or classes of them")
+    return names
+
+
+Flagged = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_named), AfterValidator(_flaggable)]
+Targets = Annotated[tuple[Share, ...], Field(min_length=1), BeforeValidator(_listed)]
+Cost = Annotated[float, Field(gt=0, le=1e6)]
+Costs = Annotated[tuple[Cost, ...], Field(min_length=1), BeforeValidator(_listed)]
+
+
+class Argmax(Choice):
+    """Every beat is given its most probable class."""
+
+    name: Literal["argmax"]
+
+
+class AimedPoint(Choice):
+    """Thresholds that reach a target on the validation part.
+
+    `of` is `abnormal` (every class but N) or some classes, `target` one share for all of them or one each.
+    """
+
+    of: Flagged
+    target: Targets
+
+    @model_validator(mode="after")
+    def _one_target_a_class(self) -> AimedPoint:
+        _one_each("target", self.target, self.of)
+        return self
+
+
+class SensitivityPoint(AimedPoint):
+    """At least this share of the beats is flagged, with as few false alarms as that allows."""
+
+    name: Literal["sensitivity"]
+
+
+class PrecisionPoint(AimedPoint):
+    """At least this share of what is flagged is right, with as many beats found as that allows."""
+
+    name: Literal["precision"]
+
+
+class CostPoint(Choice):
+    """The least expected cost under the calibrated probabilities, a false alarm being the unit.
+
+    `miss` is what a beat of the classes `of` costs if it is called N, one cost for all of them or one each;
+    abnormal classes that are not named cost 1. `mistype` is the cost of the wrong abnormal class.
+    """
+
+    name: Literal["cost"]
+    of: Flagged
+    miss: Costs
+    mistype: Annotated[float, Field(ge=0, le=1e6)]
+
+    @model_validator(mode="after")
+    def _one_cost_a_class(self) -> CostPoint:
+        _one_each("miss", self.miss, self.of)
+        return self
+
+
+def _one_each(field: str, values: tuple[float, ...], of: tuple[str, ...]) -> None:
+    if len(values) not in (1, len(of)):
+        raise ValueError(
+            f"operating_point.{field} has {len(values)} entries, operating_point.of has {len(of)}: "
+            f"give one for all or one for each"
+        )
+
+
+class Report(Choice):
+    """How much is said of a finished run; `replicates` of the bootstrap behind the intervals."""
+
+    replicates: Annotated[int, Field(ge=10, le=100_000)] = 1000
+    gallery: bool = True
+
+
+PointChoice = Annotated[Argmax | SensitivityPoint | PrecisionPoint | CostPoint, Field(discriminator="name")]

@@ -29,11 +29,19 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
+    "fetch": Command("download a database, rebuild the Kaggle files", "fetch", "fetch", "FetchConfig"),
+    "describe": Command("look at a data set before training", "describe", "describe", "DescribeConfig"),
     "train": Command("train a classifier and report on it", "train", "train", "TrainConfig"),
     "eval": Command("score a finished run, on its own or other data", "evaluate", "evaluate", "EvalConfig"),
     "score": Command("score annotation files by ANSI/AAMI EC57", "score", "score", "ScoreConfig"),
     "info": Command("versions, devices, data and cache", "info", "info", "InfoConfig"),
 }
+
+_WITHOUT_BEATS = {
+    "eval": "a run is evaluated with its own beats and protocol",
+    "fetch": "recordings are fetched whole, whatever is cut from them",
+}
+"""Commands that take `data=` without the beats and the protocol that a data set brings along, and why."""
 
 EXAMPLES = (
     "ecg train",
@@ -105,10 +113,17 @@ def _run(word: str, arguments: list[str]) -> int:
         command = COMMANDS[word]
         try:
             values: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-            if word == "eval":  # the run's own beats and protocol count; see conf/eval.yaml
+            if word == "fetch" and not values.get("data"):
+                choices = sorted(path.stem for path in (conf_dir() / "data").glob("*.yaml"))
+                names = _listed(name for name in choices if name != "table")
+                raise EcgError(f"data is missing: give it as data=..., one of {names}")
+            if word in _WITHOUT_BEATS:
                 values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
             parsed = config.parse(getattr(config, command.config), values)
             getattr(import_module(f"ecgcli.commands.{command.module}"), command.function)(parsed)
+        except BrokenPipeError:
+            _leave_pipe()  # here: Hydra would call it an error of the job
+            failed.append("the reader of the pipe has gone")
         except Exception as error:
             own = isinstance(error, OmegaConfBaseException)
             message = _configuration_fault(word, error) if own else _one_line(error)
@@ -120,8 +135,8 @@ def _run(word: str, arguments: list[str]) -> int:
 
     try:
         sys.argv = [sys.argv[0], *_flags_first(_quoted(word, arguments))]
-        if word == "eval":
-            _refuse_in_eval(arguments)
+        if word in _WITHOUT_BEATS:
+            _refuse_beats(word, arguments)
         application = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=word)(task)
         application()
     except KeyboardInterrupt:
@@ -129,8 +144,7 @@ def _run(word: str, arguments: list[str]) -> int:
         print(f"\necg {word}: interrupted; {on}", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # the reader of a pipe has gone: point stdout elsewhere, so that closing it raises no second error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_pipe()
         return 1
     except (EcgError, OmegaConfBaseException, hydra.errors.HydraException) as error:
         _fail(f"ecg {word}", _configuration_fault(word, error))
@@ -141,6 +155,11 @@ def _run(word: str, arguments: list[str]) -> int:
             message = f"this is a fault of ecgcli {__version__}, please report it with the lines above"
         _fail(f"ecg {word}", message)
     return 1 if failed else 0
+
+
+def _leave_pipe() -> None:
+    """The reader of a pipe has gone: stdout points elsewhere, so that closing it raises no second error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(who: str, message: str) -> None:
@@ -174,6 +193,8 @@ def _configuration_fault(word: str, error: Exception) -> str:
         return text
     if found := re.search(r"Missing mandatory value: (\S+)", text):
         full = re.search(r"full_key: (\S+)", text) or found
+        if word == "fetch" and full.group(1) == "data.path":
+            return "data.path is missing: give it as data.path=<name>/<version>, such as data.path=qtdb/1.0.0"
         return f"{full.group(1)} is missing: give it as {full.group(1)}=..."
     if found := re.search(r"Could not override '([^'@]+)[^']*'", text):
         name = found.group(1)
@@ -202,10 +223,10 @@ def _listed(names: Any) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def _refuse_in_eval(arguments: list[str]) -> None:
+def _refuse_beats(word: str, arguments: list[str]) -> None:
     for argument in arguments:
         if re.match(r"[+~]*(beat|protocol)(\.|=|@)", argument):
-            raise EcgError(f"{argument}: a run is evaluated with its own beats and protocol; leave it out")
+            raise EcgError(f"{argument}: {_WITHOUT_BEATS[word]}; leave it out")
 
 
 def _flags_first(arguments: list[str]) -> list[str]:

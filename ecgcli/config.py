@@ -13,17 +13,22 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from ecgcli.choices import (
+    Argmax,
     Augment,
     Beat,
+    CalibrationChoice,
     CentredBeat,
     Choice,
     Data,
     Logger,
     Loss,
     Network,
+    NoCalibration,
     Optimizer,
+    PointChoice,
     Positive,
     Protocol,
+    Report,
     Sampling,
     TensorBoardLog,
     TrainerChoice,
@@ -48,6 +53,9 @@ class TrainConfig(Choice):
     trainer: TrainerChoice
     logger: Logger = TensorBoardLog(name="tensorboard")
     select: Literal["best", "last"]
+    calibration: CalibrationChoice = NoCalibration(name="none")
+    operating_point: PointChoice = Argmax(name="argmax")
+    report: Report = Report()
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     test: bool
     allow_leak: bool
@@ -112,7 +120,20 @@ def _protocol_suits_data(data: str, choice: Protocol) -> None:
 
 
 def _learning_agrees(config: TrainConfig) -> None:
+    """Checks what training, calibration and the operating point ask of each other."""
     trainer, sampling = config.trainer, config.sampling
+    if getattr(config.protocol, "folds", 0) is None:
+        needs = {"select=best": config.select == "best", "test=false": not config.test}
+        needs["trainer.early_stopping"] = trainer.early_stopping is not None
+        from_run = getattr(config.calibration, "run", None) is not None
+        name = config.operating_point.name
+        needs[f"operating_point={name}"] = name in ("sensitivity", "precision") and not from_run
+        if contradicting := [name for name, wanted in needs.items() if wanted]:
+            raise ValueError(
+                f"protocol.folds=null leaves no validation part, which {contradicting[0]} needs: use "
+                f"protocol.folds=5, or leave {contradicting[0]} out"
+                + ("; calibration.from=<k-fold run> will do too" if "point" in contradicting[0] else "")
+            )
     if trainer.early_stopping and config.optimizer.schedule == "one_cycle":
         raise ValueError(
             "trainer.early_stopping contradicts optimizer.schedule=one_cycle, which is planned for all "
@@ -131,7 +152,9 @@ class EvalConfig(Choice):
     """Everything that `ecg eval` needs."""
 
     run: str
+    against: str | None = None
     data: Data | None = None
+    report: Report = Report()
     allow_leak: bool
     output: str
     data_dir: str | None
@@ -143,6 +166,33 @@ class EvalTrainer(Choice):
 
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
     threads: Positive | None
+
+
+class FetchConfig(Choice):
+    """Everything that `ecg fetch` needs; `timeout` in seconds without a byte."""
+
+    data: Data
+    data_dir: str | None
+    mirror: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    timeout: Annotated[float, Field(gt=0)]
+    force: bool
+
+
+class DescribeConfig(Choice):
+    """Everything that `ecg describe` needs."""
+
+    data: Data
+    beat: Beat
+    protocol: Protocol
+    output: str
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data_dir: str | None
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> DescribeConfig:
+        _beats_suit_data(self.data.name, self.beat.name, self.beat.rhythm)
+        _protocol_suits_data(self.data.name, self.protocol)
+        return self
 
 
 class InfoConfig(Choice):
@@ -174,8 +224,12 @@ class ScoreConfig(Choice):
 EvalConfig.model_rebuild()
 
 PATH_FIELDS: dict[str, frozenset[str]] = {
-    "train": frozenset({"data_dir", "data.path", "data.subjects", "logger.tracking_uri"}),
-    "eval": frozenset({"run", "data_dir", "output", "data.path", "data.subjects"}),
+    "train": frozenset(
+        {"data_dir", "data.path", "data.subjects", "logger.tracking_uri", "calibration.from"}
+    ),
+    "eval": frozenset({"run", "against", "data_dir", "output", "data.path", "data.subjects"}),
+    "fetch": frozenset({"data_dir", "data.path", "data.subjects"}),
+    "describe": frozenset({"data_dir", "output", "data.path", "data.subjects"}),
     "info": frozenset({"data_dir"}),
     "score": frozenset({"reference", "test", "output"}),
 }
@@ -191,6 +245,7 @@ MACHINE_FIELDS: tuple[str, ...] = (
     "trainer.threads",
     "trainer.progress",
     "logger",
+    "report",
 )
 """Fields that say where and how to run, not what: they are no part of a run's identity."""
 
@@ -226,9 +281,10 @@ def settings(cls: type[Choice]) -> list[str]:
     """Dotted names of every setting that some choice of this configuration has, such as `model.channels`."""
     names: list[str] = []
     for field, info in cls.model_fields.items():
-        names.append(field)
+        typed = info.alias or field
+        names.append(typed)
         for choice in _choices(info.annotation):
-            names += [f"{field}.{name}" for name in settings(choice)]
+            names += [f"{typed}.{name}" for name in settings(choice)]
     return sorted(set(names))
 
 
@@ -258,6 +314,7 @@ def _first_fault(error: ValidationError) -> str:
     # pydantic puts the chosen variant's name into the path (model.cnn.channels); users do not type it
     path = [str(part) for part in fault["loc"]]
     variants = {"data", "beat", "protocol", "sampling", "model", "optimizer", "loss", "logger"}
+    variants |= {"calibration", "operating_point"}
     if len(path) > 2 and path[0] in variants:
         del path[1]
     where = ".".join(path)

@@ -11,6 +11,7 @@ import pytest
 from ecgcli import __version__
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
+ALL = ["fetch", "describe", "train", "eval", "score", "info"]
 
 
 def ecg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +30,7 @@ def ecg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 def test_ecg_alone_shows_the_commands_and_three_examples(tmp_path: Path) -> None:
     shown = ecg(cwd=tmp_path)
     assert shown.returncode == 0
-    assert all(f"ecg {command} " in shown.stdout for command in ("train", "eval", "score", "info"))
+    assert all(f"ecg {command} " in shown.stdout for command in ALL)
     examples = shown.stdout.split("Examples:")[1].split("\n\n")[0].strip().splitlines()
     assert len(examples) == 3
     assert ecg("--version", cwd=tmp_path).stdout == f"ecg {__version__}\n"
@@ -42,7 +43,7 @@ def test_help_imports_neither_torch_nor_hydra(tmp_path: Path) -> None:
     assert shown.stdout.endswith("[]\n"), shown
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "score", "info"])
+@pytest.mark.parametrize("command", ALL)
 def test_every_command_has_its_help(command: str, tmp_path: Path) -> None:
     shown = ecg(command, "--help", cwd=tmp_path)
     assert shown.returncode == 0
@@ -103,7 +104,8 @@ def test_an_unknown_command_is_met_with_the_nearest(tmp_path: Path) -> None:
     ended = ecg("trian", cwd=tmp_path)
     assert ended.returncode == 1
     assert ended.stderr == (
-        "ecg: unknown command 'trian': expected train, eval, score or info; did you mean train?\n"
+        "ecg: unknown command 'trian': expected fetch, describe, train, eval, score or info; did you mean "
+        "train?\n"
     )
 
 
@@ -197,7 +199,7 @@ def complete(line: str, tmp_path: Path) -> list[str]:
 
 def test_tab_completion_knows_commands_choices_and_settings(tmp_path: Path) -> None:
     assert complete("ecg t", tmp_path) == ["train"]
-    assert complete("ecg ", tmp_path) == ["train", "eval", "score", "info"]
+    assert complete("ecg ", tmp_path) == ALL
     assert "sampling=two_stage" in complete("ecg train sampling=", tmp_path)
     assert "model.dropout=" in complete("ecg train data=kaggle model.", tmp_path)
     assert "complete" in ecg("-sc", "install=bash", cwd=tmp_path).stdout

@@ -10,6 +10,7 @@ from ecgcli.beats.from_records import Recording, recordings_of
 from ecgcli.choices import Wfdb, folder_name
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed
+from ecgcli.recordings.physionet import DATABASES
 
 _DEPTH = 3
 """Folders below the given one in which records are looked for, such as `files/mitdb/1.0.0`."""
@@ -36,14 +37,20 @@ def wfdb_folders(data: Wfdb, data_dir: Path) -> list[Path]:
     Raises:
         EcgError: there is no such folder, or several sub-folders hold records.
     """
-    return [_with_records(located(path, data_dir)) for path in data.path]
+    folders = [located(path, data_dir) for path in data.path]
+    for path, folder in zip(data.path, folders, strict=True):
+        if path in DATABASES and not folder.exists():
+            raise EcgError(
+                f"{data_dir / path}: no such folder; `ecg fetch data={path}` downloads the database"
+            )
+    return [_with_records(folder) for folder in folders]
 
 
 def wfdb_recordings(data: Wfdb, data_dir: Path) -> tuple[list[Recording], tuple[str, ...]]:
     """The annotated recordings of a `data=wfdb` choice, ascending by name, and what is worth saying of them.
 
     Of several folders, records and subjects have the folder's name before their own, so that equal names
-    stay apart.
+    stay apart; a subject that is known from another database has that one's name.
 
     Args:
         data: the choice.
@@ -68,7 +75,9 @@ def wfdb_recordings(data: Wfdb, data_dir: Path) -> tuple[list[Recording], tuple[
             )
         prefix = f"{database}/" if len(data.path) > 1 else ""
         found += [
-            Recording(r.path, prefix + r.name, prefix + r.subject) for r in here if r.name not in set(bare)
+            Recording(r.path, prefix + r.name, r.subject if "/" in r.subject else prefix + r.subject)
+            for r in here
+            if r.name not in set(bare)
         ]
     found.sort(key=lambda recording: recording.name)
     if data.subjects is None:

@@ -17,7 +17,13 @@ from ecgcli.beats.store import write_columns, write_signal
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import BEAT_SYMBOLS, CLASS_MAPS, CLASSES
 from ecgcli.recordings.record import Annotations, Record
-from ecgcli.recordings.wfdb_io import read_record, record_names, subject_of, unknown_symbols
+from ecgcli.recordings.wfdb_io import (
+    read_record,
+    record_names,
+    subject_of,
+    subject_of_record,
+    unknown_symbols,
+)
 
 
 class Recording(NamedTuple):
@@ -27,7 +33,8 @@ class Recording(NamedTuple):
         path: the record without an extension.
         name: what the table calls it.
         subject: who was recorded.
-        told: whether a subject table says so; else the subject follows from the names of record and database.
+        told: whether a subject table says so; else the subject follows from the record's header, or from the
+            names of record and database.
     """
 
     path: Path
@@ -46,7 +53,8 @@ def recordings_of(folder: Path, database: str) -> list[Recording]:
     Raises:
         EcgError: there is no such folder, or no record in it.
     """
-    return [Recording(folder / name, name, subject_of(database, name)) for name in record_names(folder)]
+    names = record_names(folder)
+    return [Recording(folder / name, name, subject_of_record(folder / name, database)) for name in names]
 
 
 @dataclass
@@ -178,7 +186,7 @@ def _listed(records: list[str]) -> str:
 
 
 def _fingerprint(recordings: list[Recording], annotator: str) -> str:
-    """Of headers, signals and annotations, and of the subjects that a table tells; not of where they lie."""
+    """Of headers, signals, annotations and subjects; not of where they lie."""
     digest = hashlib.blake2b(digest_size=16)
     for path, name, subject, told in recordings:
         header = path.with_name(f"{path.name}.hea")
@@ -186,7 +194,8 @@ def _fingerprint(recordings: list[Recording], annotator: str) -> str:
             content = file.read_bytes() if file.is_file() else b""
             digest.update(f"{name.removesuffix(path.name)}{file.name} {len(content)}\n".encode())
             digest.update(content)
-        if told:
+        # a subject that the record's own name says, as it does in MIT-BIH, is in the digest with that name
+        if told or subject != name.removesuffix(path.name) + subject_of("mitdb", path.name):
             digest.update(f"{name} {subject}\n".encode())
     return digest.hexdigest()
 

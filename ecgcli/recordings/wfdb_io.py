@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections import Counter, defaultdict
@@ -19,8 +20,39 @@ from ecgcli.recordings.annotation_file import read_annotations
 from ecgcli.recordings.record import Annotations, Record
 
 _MITDB = {"202": "201"}
-SHARED_SUBJECTS: dict[str, dict[str, str]] = {"mitdb": _MITDB, "mit-bih-arrhythmia-database-1.0.0": _MITDB}
-"""Folder of a database → record → subject, for the records of a subject that has several."""
+# noise was added to two recordings of MIT-BIH (Moody, Muldrow & Mark 1984)
+_NSTDB = {f"{n}e{snr}": f"mitdb/{n}" for n in ("118", "119") for snr in ("24", "18", "12", "06", "00", "_6")}
+# 90 records of 79 subjects
+_EDB = {
+    record: first
+    for first, *others in (
+        ("e0118", "e0119", "e0121", "e0122"),
+        ("e0123", "e0124", "e0125", "e0126"),
+        ("e0129", "e0133"),
+        ("e0136", "e0139"),
+        ("e0147", "e0148"),
+        ("e0154", "e0155"),
+        ("e0162", "e0163"),
+    )
+    for record in others
+}
+SHARED_SUBJECTS: dict[str, dict[str, str]] = {
+    "mitdb": _MITDB,
+    "mit-bih-arrhythmia-database-1.0.0": _MITDB,
+    "nstdb": _NSTDB,
+    "mit-bih-noise-stress-test-database-1.0.0": _NSTDB,
+    "edb": _EDB,
+    "european-st-t-database-1.0.0": _EDB,
+}
+"""Folder of a database → record → subject, for the records of a subject that has several.
+
+A subject of another database has its name before the own one, as in a table of several databases.
+"""
+
+# the form of INCART's headers; its 75 records are of 32 patients
+_PATIENT = re.compile(
+    r"^#[ \t]*patient[ \t]*(?:number|no\.?|:|#)?[ \t]*(\d+)[ \t]*$", re.IGNORECASE | re.MULTILINE
+)
 
 _BITS = {
     "8": 8,
@@ -65,6 +97,21 @@ def subject_of(database: str, record: str) -> str:
     return SHARED_SUBJECTS.get(database, {}).get(record, record)
 
 
+def subject_of_record(path: Path, database: str) -> str:
+    """Who was recorded, by the header where it says so in a line of its own (`# patient 7`).
+
+    Args:
+        path: the record without an extension; what is wrong with its header is not said here.
+        database: name of the database's folder.
+    """
+    try:
+        header = Path(f"{path}.hea").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        header = ""
+    patient = _PATIENT.search(header)
+    return f"patient {int(patient[1])}" if patient else subject_of(database, path.name)
+
+
 def unknown_symbols(annotations: Annotations) -> Counter[str]:
     """Counts the annotations whose symbol neither marks a beat nor is another one of the WFDB standard."""
     symbols, counts = np.unique(annotations.symbol, return_counts=True)
@@ -106,8 +153,20 @@ def read_record(path: Path, digital: bool = False, annotator: str | None = "atr"
         annotations=record_annotations(path, annotator, float(header.fs), signal.shape[1])
         if annotator
         else None,
-        subject=subject_of(path.parent.name, path.name),
+        subject=subject_of_record(path, path.parent.name),
     )
+
+
+def voltage_units(path: Path) -> tuple[str, ...]:
+    """Units that the header states for the signals which `read_record` keeps and converts.
+
+    Args:
+        path: the record without an extension.
+
+    Raises:
+        EcgError: the header is missing or unreadable.
+    """
+    return tuple(unit for unit in _read_header(path.absolute()).units if unit in _MV)
 
 
 def _read_header(path: Path) -> Any:
