@@ -98,7 +98,9 @@ class Audit:
 
 def audit(table: BeatTable, part: Part) -> Audit:
     """Looks for everything that the parts have in common."""
-    sides = {"training": part.train, "validation": part.validation}
+    sides = {"training": part.train}
+    if len(part.validation):
+        sides["validation"] = part.validation
     if part.test is not None:
         sides["test"] = part.test
     hashes = _hashes(table, np.concatenate(list(sides.values())))

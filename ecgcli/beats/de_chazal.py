@@ -36,6 +36,7 @@ def inter_patient(table: BeatTable, protocol: InterPatient | InterPatientStrict,
     """DS1 → DS2; the strict variant drops record 201 from DS1, so that no subject is on both sides.
 
     `seed` tells which of the subject folds of DS1 validates: 0 the one most like DS1, then the others.
+    Without folds all of DS1 trains.
 
     Raises:
         EcgError: records are missing.
@@ -45,7 +46,9 @@ def inter_patient(table: BeatTable, protocol: InterPatient | InterPatientStrict,
     refuse_half(table, protocol.name)
     refuse_absent(table, protocol.name, {"DS1": first, "DS2": second} if test else {"DS1": first})
     ds1, ds2 = (np.flatnonzero(in_records(table, names) & scored(table)) for names in (first, second))
-    fold = subject_fold(table.label[ds1], table.subject[ds1], protocol.folds, protocol.seed)
+    fold = np.zeros(len(ds1), dtype=bool)
+    if protocol.folds is not None:
+        fold = subject_fold(table.label[ds1], table.subject[ds1], protocol.folds, protocol.seed)
     if strict:
         said = (
             "Inter-patient, strict: trained on 21 of the 22 records of DS1, tested on the 22 of DS2 (de "
@@ -58,6 +61,8 @@ def inter_patient(table: BeatTable, protocol: InterPatient | InterPatientStrict,
             "paced records and class Q are left out. No record is on both sides, but records 201 (DS1) and "
             "202 (DS2) are of one subject."
         )
+    if protocol.folds is None:
+        said += " Nothing validates: all beats of DS1 train."
     return Part(
         name=protocol.name,
         classes=tuple(name for name in table.classes if name != "Q"),

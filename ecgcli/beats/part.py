@@ -21,14 +21,13 @@ class Part:
         name: name of the protocol.
         classes: the classes that are trained and scored, in the table's order.
         train: rows of the table that train, ascending.
-        validation: rows that choose, ascending.
+        validation: rows that choose, ascending; none where the protocol was asked for none.
         test: rows that are scored once, ascending; None where the test part is not built.
         leaks: what the protocol itself shares between training and test: "subjects", "records", "samples".
         statement: what the protocol measures, for the head of the report.
         caveats: what has to stand beside scores of the test part, one sentence each.
-        fold: which of `folds` divisions of the same beats this is, from 0; None where there is but one. The
+        fold: which of several divisions of the same beats this is, from 0; None where there is but one. The
             test parts of all folds hold every beat once, and so do their validation parts.
-        folds: how many divisions there are.
     """
 
     name: str
@@ -40,7 +39,6 @@ class Part:
     statement: str
     caveats: tuple[str, ...] = ()
     fold: int | None = None
-    folds: int = 1
 
 
 def labels(table: BeatTable, part: Part, rows: Rows) -> Rows:
@@ -77,6 +75,38 @@ def pooled(divisions: list[Part]) -> Part:
     )
 
 
+def support(table: BeatTable, part: Part) -> dict[str, dict[str, int]]:
+    """Part → class → beats, of the parts that have beats."""
+    sides = {"train": part.train, "validation": part.validation, "test": part.test}
+    return {
+        name: dict(
+            zip(
+                part.classes,
+                np.bincount(labels(table, part, rows), minlength=len(part.classes)).tolist(),
+                strict=True,
+            )
+        )
+        for name, rows in sides.items()
+        if rows is not None and len(rows)
+    }
+
+
+def hours(table: BeatTable, rows: Rows) -> float | None:
+    """How long the recordings last whose beats these are, from first to last beat.
+
+    None where positions are not known, or where records are not there whole but for single beats: then beats
+    follow no clock.
+    """
+    seconds = 0.0
+    for number in np.unique(table.record[rows]):
+        own = np.flatnonzero(table.record == number)
+        sample = table.sample[own]
+        if np.sum(table.record[rows] == number) < 0.9 * len(own) or sample.min(initial=0) < 0:
+            return None
+        seconds += float(sample.max() - sample.min()) / table.rates[number]
+    return seconds / 3600 or None
+
+
 def in_records(table: BeatTable, names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     """(n,) which beats are of these records."""
     return np.array([name in names for name in table.records])[table.record]
@@ -90,8 +120,13 @@ def n_subjects(n: int) -> str:
 # -- what no protocol takes ----------------------------------------------------------------------------
 
 
-def refuse_gaps(table: BeatTable, part: Part) -> None:
+def refuse_gaps(table: BeatTable, part: Part, validates: bool = True) -> None:
     """Refuses a division with an empty part, or with a class that has no beat to train on.
+
+    Args:
+        table: the beats.
+        part: the division.
+        validates: whether the protocol was asked for a validation part.
 
     Raises:
         EcgError: naming the part or the classes.
@@ -103,7 +138,7 @@ def refuse_gaps(table: BeatTable, part: Part) -> None:
         )
     sides = {"training": part.train, "validation": part.validation, "test": part.test}
     for name, rows in sides.items():
-        if rows is not None and not len(rows):
+        if rows is not None and not len(rows) and (validates or name != "validation"):
             raise EcgError(
                 f"protocol={part.name}: the {name} part is empty; expected beats of {table.source}"
             )

@@ -55,7 +55,7 @@ def parts(table: BeatTable, protocol: Protocol, test: bool = True) -> list[Part]
         case KFold():
             found = k_fold(table, protocol, test)
     for part in found:
-        refuse_gaps(table, part)
+        refuse_gaps(table, part, validates=getattr(protocol, "folds", 0) is not None)
     return found
 
 

@@ -19,7 +19,9 @@ WINDOWS = (4, 25, 150)
 
 QUANTILES = (0.1, 0.5, 0.75, 0.9)
 
-_SHORTEST, _LONGEST = 0.15, 6.0  # seconds: what is outside is a double mark or a stretch without marks
+SHORTEST, LONGEST = 0.15, 6.0
+"""RR intervals in seconds: what is outside is a double mark or a stretch without marks."""
+
 _CLIP = 1.5  # log ratio: 4.5 times, or less than a quarter
 
 
@@ -61,7 +63,7 @@ def rhythm_features(samples: npt.NDArray[np.integer], rate: float) -> npt.NDArra
     if n < 2:
         return np.zeros((n, len(RHYTHM_NAMES)), np.float32)
     seconds = np.diff(np.asarray(samples, np.int64)) / rate
-    known = np.log(np.clip(seconds, _SHORTEST, _LONGEST))  # (n − 1,); known[i − 1] ends at beat i
+    known = np.log(np.clip(seconds, SHORTEST, LONGEST))  # (n − 1,); known[i − 1] ends at beat i
     # quantiles are taken of known intervals alone: beat 0 shares those of the first interval
     quantile = {
         half: [np.append(q[:1], q) for q in (local_quantile(known, half, q) for q in QUANTILES)]

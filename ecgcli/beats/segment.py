@@ -101,6 +101,22 @@ class Segmenter:
         return _KAGGLE_LENGTH
 
     @property
+    def offset(self) -> float | None:
+        """Seconds from the first sample of a beat to its R peak; None where a table does not say."""
+        if isinstance(self.beat, GivenBeat):
+            return None
+        return self.beat.before if isinstance(self.beat, CentredBeat) else 0.0
+
+    @property
+    def unit(self) -> str:
+        """What the values of a beat are."""
+        if isinstance(self.beat, KaggleBeat):
+            return "0 to 1"
+        unscaled = "mV" if isinstance(self.beat, CentredBeat) else "as given"
+        units = {"none": unscaled, "beat": "z", "min_max": "0 to 1", "record": "spreads"}
+        return units[self.beat.scaling]
+
+    @property
     def leads(self) -> tuple[str, ...]:
         """Names or numbers of the leads, as asked for; `first` is whichever the record has first."""
         return tuple(map(str, self.beat.leads)) if isinstance(self.beat, CentredBeat) else ("first",)

@@ -94,6 +94,38 @@ def beats(data: Data, beat: Beat, data_dir: Path, test: bool = True) -> BeatTabl
     return table
 
 
+def annotator_of(data: Data) -> str:
+    """Extension of the annotation files of a data set's recordings."""
+    return data.annotator if isinstance(data, Wfdb) else "atr"
+
+
+def recordings(data: Data, data_dir: Path) -> dict[str, Recording]:
+    """The recordings that the beats of a data set were cut from, by the name that their table gives them.
+
+    For `kaggle` these are the records of `<data_dir>/mitdb`, as far as they are there.
+
+    Args:
+        data: which data set.
+        data_dir: folder of the databases.
+
+    Returns:
+        Record name → recording; empty where there are none at hand, as for a table of beats.
+
+    Raises:
+        EcgError: a folder or the subject table of `data=wfdb` is missing or unreadable.
+    """
+    if isinstance(data, Wfdb):
+        found, _ = wfdb_recordings(data, data_dir)
+    elif isinstance(data, Table):
+        return {}
+    else:
+        folder = demo_folder(data) if isinstance(data, Demo) else data_dir / "mitdb"
+        if not any(folder.glob("[!.]*.hea")):
+            return {}
+        found = recordings_of(folder, data.database)
+    return {recording.name: recording for recording in found}
+
+
 def demo_folder(data: Demo) -> Path:
     """Where the simulated recordings of a `data=demo` choice are kept; made by `beats` on first use."""
     from ecgcli.recordings.simulate import SIMULATOR_VERSION
@@ -189,11 +221,10 @@ def _cut(
 ) -> None:
     folders = list(dict.fromkeys(str(recording.path.parent) for recording in recordings))
     _say(f"cutting the beats of {len(recordings)} records of {', '.join(folders)}")
-    annotator = data.annotator if isinstance(data, Wfdb) else "atr"
     source = data.database if isinstance(data, Wfdb) else data.name
     class_map = "aami" if isinstance(data, Demo) else data.class_map
     with put_beside(entry) as beside:
-        cut_recordings(recordings, annotator, source, class_map, segmenter, beside, notes)
+        cut_recordings(recordings, annotator_of(data), source, class_map, segmenter, beside, notes)
 
 
 def _say(text: str) -> None:

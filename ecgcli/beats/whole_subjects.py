@@ -84,7 +84,6 @@ def k_fold(table: BeatTable, protocol: KFold, test: bool) -> list[Part]:
             statement=_folds_statement(protocol, len(counts), test),
             caveats=_folds_caveats(k) if test else (),
             fold=i,
-            folds=k,
         )
         for i in range(k)
     ]

@@ -1,0 +1,207 @@
+"""One HTML page: sections of text, key figures, tables and pictures in a single file that needs nothing else.
+
+A page says what stands where; `page.html` beside this module says what that looks like. Every text is escaped
+on its way there. The page forbids the browser to load anything, so that it opens the same without a network.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from ecgcli.files import write_text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from matplotlib.figure import Figure
+
+CSS_DPI = 96
+"""Pixels of a page per inch of a figure."""
+
+SHARPNESS = 2
+"""Pixels of a picture per pixel of the page, for fine screens and for print."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A cell with a bar from 0 to 1, and what is written beside it.
+
+    Attributes:
+        share: length of the bar; what is above 1 is drawn as 1.
+        text: the number in words.
+        colour: name of a colour of the page: "plain", "strong", "train", "validation", "test" or "rest".
+        width: of the longest bar, in pixels.
+    """
+
+    kind: ClassVar[str] = "bar"
+    share: float
+    text: str
+    colour: str = "plain"
+    width: int = 150
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A cell with one bar of several pieces: (colour, share, what it is), shares of the cell's width."""
+
+    kind: ClassVar[str] = "stack"
+    pieces: tuple[tuple[str, float, str], ...]
+
+
+Cell = str | Bar | Stack
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paragraph; `tone` is "" or "warning" or "quiet"."""
+
+    kind: ClassVar[str] = "prose"
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Sentences, one below the other."""
+
+    kind: ClassVar[str] = "points"
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Key figures: (number, what it is)."""
+
+    kind: ClassVar[str] = "figures"
+    numbers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Legend:
+    """Which colour means what: (colour, name)."""
+
+    kind: ClassVar[str] = "legend"
+    entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table; its first column names the row, the others hold numbers unless they are in `words`.
+
+    Attributes:
+        headings: one a column.
+        rows: cells, as many as headings.
+        folded: the table is shown when this line is clicked; None shows it at once.
+        words: places of columns that hold words, which stand on the left.
+    """
+
+    kind: ClassVar[str] = "grid"
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    folded: str | None = None
+    words: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture inside the page.
+
+    Attributes:
+        source: the picture itself, as a data URI.
+        width: on the page, in pixels.
+        height: on the page, in pixels.
+        alt: what it shows, for those who cannot see it.
+        caption: how to read it.
+    """
+
+    kind: ClassVar[str] = "picture"
+    source: str
+    width: int
+    height: int
+    alt: str
+    caption: str = ""
+
+
+Block = Prose | Points | Figures | Legend | Grid | Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page under its heading; `anchor` is its name in links."""
+
+    anchor: str
+    heading: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Attributes:
+        command: which command made it ("ecg describe").
+        title: what it is about.
+        lead: sentences below the title.
+        head: blocks before the first section.
+        sections: the sections.
+        footer: the last line.
+    """
+
+    command: str
+    title: str
+    lead: tuple[str, ...]
+    head: tuple[Block, ...]
+    sections: tuple[Section, ...]
+    footer: str
+
+
+def picture(figure: Figure, alt: str, caption: str = "") -> Picture:
+    """A figure as a picture of the page; equal figures give equal bytes."""
+    width, height = figure.get_size_inches()
+    drawn = io.BytesIO()
+    with warnings.catch_warnings():
+        # names may be in letters that the font lacks; a box in their place is no reason to speak
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(
+            drawn, format="png", dpi=SHARPNESS * CSS_DPI, transparent=True, metadata={"Software": None}
+        )
+    source = "data:image/png;base64," + base64.b64encode(drawn.getvalue()).decode()
+    return Picture(source, round(CSS_DPI * width), round(CSS_DPI * height), alt, caption)
+
+
+def table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    folded: str | None = None,
+    words: Sequence[int] = (),
+) -> Grid:
+    """A table of these rows."""
+    return Grid(tuple(headings), tuple(map(tuple, rows)), folded, tuple(words))
+
+
+def html(page: Page) -> str:
+    """The page as HTML."""
+    return _template().render(page=page)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    markup = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(markup)
+
+
+def write(page: Page, path: Path) -> Path:
+    """Writes the page as one file, whole or not at all."""
+    write_text(path, html(page))
+    return path
