@@ -99,3 +99,24 @@ def test_a_configuration_from_elsewhere_names_no_code(tmp_path: Path) -> None:
     values["model"] = {"_target_": "pathlib.Path.write_text", "name": "cnn"}
     with pytest.raises(EcgError, match=r"unknown setting model\._target_"):
         parse(TrainConfig, values)
+
+
+CONTRADICTIONS = {
+    "trainer.early_stopping=2": "trainer.early_stopping contradicts optimizer.schedule=one_cycle",
+    "loss=class_balanced sampling=rebalanced sampling.method=class_weights": "both make up for rare classes",
+    "data=mitdb protocol.folds=null select=best": "leaves no validation part, which select=best needs",
+    "data=mitdb protocol.folds=null test=false": "leaves no validation part, which test=false needs",
+    "data=mitdb protocol.folds=null trainer.early_stopping=2 optimizer.schedule=constant": (
+        "leaves no validation part, which trainer.early_stopping needs"
+    ),
+    "data=kaggle beat.rhythm=true": "its rows are single beats in no order",
+    "data=table data.path=x.csv beat=centred": "use beat=given",
+}
+
+
+@pytest.mark.parametrize("overrides", CONTRADICTIONS)
+def test_settings_that_contradict_each_other_are_refused_with_what_to_use(overrides: str) -> None:
+    values = compose_values(*overrides.split())
+    with pytest.raises(EcgError) as refused:
+        parse(TrainConfig, values)
+    assert CONTRADICTIONS[overrides] in str(refused.value)

@@ -35,12 +35,13 @@ class WholeFiles(TorchCheckpointIO):
             beside.write_bytes(content.getbuffer())
 
 
-def keeping(folder: Path, choice: TrainerChoice) -> list[Callback]:
+def keeping(folder: Path, choice: TrainerChoice, validated: bool = True) -> list[Callback]:
     """The callbacks that average weights, stop early, and write `best.ckpt` and `last.ckpt` every round.
 
     Args:
         folder: where to.
         choice: whether to average and to stop early.
+        validated: whether there are validation beats to tell the best round by; else only the last is kept.
     """
     callbacks: list[Callback] = []
     if choice.ema:
@@ -49,7 +50,8 @@ def keeping(folder: Path, choice: TrainerChoice) -> list[Callback]:
         callbacks.append(EarlyStopping("macro_f1", mode="max", patience=choice.early_stopping))
     common: dict[str, Any] = {"enable_version_counter": False, "save_on_train_epoch_end": True}
     # two callbacks: the `save_last` of one is written only in rounds that are the best so far
-    callbacks.append(ModelCheckpoint(folder, "best", monitor="macro_f1", mode="max", **common))
+    if validated:
+        callbacks.append(ModelCheckpoint(folder, "best", monitor="macro_f1", mode="max", **common))
     callbacks.append(ModelCheckpoint(folder, "last", **common))
     return callbacks
 

@@ -86,6 +86,15 @@ class Classifier(pl.LightningModule):
             self._log({"loss/training": float(loss.detach()), "learning_rate": self._rate()})
         return loss
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Closes a round that nothing validates."""
+        if self.trainer.is_last_batch and not self.trainer.enable_validation:
+            training = self._mean_loss()
+            self.curves.append(
+                {"step": float(self.global_step), "train_loss": training, "lr": self._rate()}
+            )
+            self._log({"loss/training_round": training})
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts one batch of validation beats."""
         signal, features, label = batch
@@ -102,8 +111,7 @@ class Classifier(pl.LightningModule):
         if self.trainer.sanity_checking:
             return
         scores = round_scores(counts, self.classes)
-        training = float(torch.stack(self._losses).mean())
-        self._losses.clear()
+        training = self._mean_loss()
         self.curves.append(
             {
                 "step": float(self.global_step),
@@ -135,6 +143,12 @@ class Classifier(pl.LightningModule):
         optimizer = build_optimizer(self.optimizer_choice, self.network.parameters())
         schedule = build_schedule(self.optimizer_choice, optimizer, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _mean_loss(self) -> float:
+        """Mean training loss of the round that ends here."""
+        mean = float(torch.stack(self._losses).mean())
+        self._losses.clear()
+        return mean
 
     def _rate(self) -> float:
         return float(self.trainer.optimizers[0].param_groups[0]["lr"])

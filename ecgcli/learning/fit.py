@@ -132,8 +132,6 @@ def fit_one(
     Returns:
         The network on the CPU, with the weights that `select` names, and its last checkpoint.
     """
-    if len(np.unique(task.validation_label)) == 0:
-        raise EcgError(f"the validation part has no beats for the network {task.name!r}")
     stage, fold = number
     entropy = [config.seed, stage, fold] if fold else [config.seed, stage]
     seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
@@ -163,6 +161,7 @@ def fit_one(
         seed,
     )
     checkpoints = folder / "checkpoints" / place
+    validated = len(task.validation) > 0
     trainer = pl.Trainer(
         accelerator=choice.accelerator,
         devices=1,
@@ -171,12 +170,16 @@ def fit_one(
         gradient_clip_val=choice.gradient_clip,
         deterministic=choice.deterministic,
         logger=build_loggers(config, folder, place),
-        callbacks=[*keeping(checkpoints, choice), *progress(choice.progress, place, task.rounds)],
+        callbacks=[
+            *keeping(checkpoints, choice, validated),
+            *progress(choice.progress, place, task.rounds),
+        ],
         plugins=[WholeFiles()],
         enable_progress_bar=bar_wanted(choice.progress),
         enable_model_summary=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
+        limit_val_batches=None if validated else 0,
         log_every_n_steps=1,
     )
     last = read(checkpoints / "last.ckpt")

@@ -31,16 +31,16 @@ class Lines(Callback):
         self.network, self.rounds = network, rounds
         self.started = time.perf_counter()
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Prints where training stands."""
         assert isinstance(pl_module, Classifier)
-        if not pl_module.curves:
-            return
         now = pl_module.curves[-1]
+        validation = ""
+        if "val_loss" in now:
+            validation = f"  validation {now['val_loss']:.4f}  macro-F1 {now['val_macro_f1']:.4f}"
         print(
             f"{self.network:>8} {len(pl_module.curves):3d}/{self.rounds}"
-            f"  loss {now['train_loss']:.4f}  validation {now['val_loss']:.4f}"
-            f"  macro-F1 {now['val_macro_f1']:.4f}  {time.perf_counter() - self.started:6.1f} s",
+            f"  loss {now['train_loss']:.4f}{validation}  {time.perf_counter() - self.started:6.1f} s",
             file=sys.stderr,
             flush=True,
         )

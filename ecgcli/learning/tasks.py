@@ -28,7 +28,7 @@ class Task:
         name: `all`, `anomaly` or `type`.
         classes: names of the outputs.
         train: rows of the table to train on, with `train_label` as indices into `classes`.
-        validation: rows of the table to validate on, with `validation_label`.
+        validation: rows of the table to validate on, with `validation_label`; none where nothing validates.
         stage: how beats are drawn.
         fixed: whether every pass has the order of the first.
         steps: optimizer steps.
@@ -66,6 +66,8 @@ def tasks(table: BeatTable, part: Part, config: TrainConfig) -> list[Task]:
         name: str, classes: tuple[str, ...], stage: Stage, per_round: int, keep: Any, relabel: Any
     ) -> Task:
         inside, outside = keep(train_label), keep(validation_label)
+        if len(validation) and not outside.any():
+            raise EcgError(f"the validation part has no beats for the network {name!r}")
         return Task(
             name,
             classes,
