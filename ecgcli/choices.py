@@ -694,10 +694,13 @@ def _one_each(field: str, values: tuple[float, ...], of: tuple[str, ...]) -> Non
 
 
 class Report(Choice):
-    """How much is said of a finished run; `replicates` of the bootstrap behind the intervals."""
+    """How much is said of a finished run; `replicates` of the bootstrap behind the intervals.
+
+    `gallery` draws the most confident mistakes and what drove them, `figures` all but those, `none` nothing.
+    """
 
     replicates: Annotated[int, Field(ge=10, le=100_000)] = 1000
-    gallery: bool = True
+    pictures: Literal["gallery", "figures", "none"] = "gallery"
 
 
 PointChoice = Annotated[Argmax | SensitivityPoint | PrecisionPoint | CostPoint, Field(discriminator="name")]

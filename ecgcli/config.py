@@ -224,9 +224,7 @@ class ScoreConfig(Choice):
 EvalConfig.model_rebuild()
 
 PATH_FIELDS: dict[str, frozenset[str]] = {
-    "train": frozenset(
-        {"data_dir", "data.path", "data.subjects", "logger.tracking_uri", "calibration.from"}
-    ),
+    "train": frozenset({"data_dir", "data.path", "data.subjects", "logger.tracking_uri", "calibration.from"}),
     "eval": frozenset({"run", "against", "data_dir", "output", "data.path", "data.subjects"}),
     "fetch": frozenset({"data_dir", "data.path", "data.subjects"}),
     "describe": frozenset({"data_dir", "output", "data.path", "data.subjects"}),

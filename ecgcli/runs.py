@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the run folder's layout."""
 
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 """Raised when a change makes equal configurations give other results; older runs are not reused then."""
 
 OUTPUTS = Path("outputs")
@@ -153,13 +153,16 @@ class Run:
         found = find_rpeaks(trace[0], rate) if peaks is None else np.asarray(peaks)
         found = _checked_peaks(found, trace.shape[1])
         beats, kept, _, features = segmenter.cut(trace, rate, names, found)
+        from ecgcli.evaluation.operating_point import decide
+
         probability = self.model.predict(beats, features=features)
         classes = self.model.classes
+        decided = decide(probability, self.model.facts.operating_point, classes)
         return pd.DataFrame(
             {
                 "sample": found[kept],
                 "time": found[kept] / rate,
-                "class": np.array(classes)[probability.argmax(1)],
+                "class": np.array(classes)[decided],
                 **{f"p_{name}": probability[:, k] for k, name in enumerate(classes)},
             }
         )

@@ -97,6 +97,8 @@ TINY = (
     "trainer.accelerator=cpu",
     "model.channels=[4,8]",
     "model.kernel_sizes=[5]",
+    "report.replicates=20",
+    "report.pictures=none",
 )
 """Overrides for a run of a few seconds on eight simulated patients."""
 
@@ -130,7 +132,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        config = train_config(*TINY, "sampling=two_stage")
+        config = train_config(*TINY, "sampling=two_stage", "report.pictures=gallery")
         train(config)
     finally:
         os.chdir(before)

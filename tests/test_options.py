@@ -14,12 +14,20 @@ from ecgcli.beats.sources import beats
 from ecgcli.cli import conf_dir
 from ecgcli.commands.train import train
 from ecgcli.learning.fit import fit
+from ecgcli.recordings.physionet import DATABASES
 from ecgcli.runs import Run, run_name
 from tests.conftest import REAL_DATA, train_config
 from tests.test_config import CHOICES, EXPERIMENTS
 from tests.test_config import VARIANTS as VARIANT_FILES
 
-SHORT = ("trainer.steps=4", "trainer.epochs=1", "trainer.threads=1", "trainer.accelerator=cpu")
+SHORT = (
+    "trainer.steps=4",
+    "trainer.epochs=1",
+    "trainer.threads=1",
+    "trainer.accelerator=cpu",
+    "report.replicates=20",
+    "report.pictures=none",
+)
 SMALL = {
     "cnn": ("model.channels=[4]", "model.kernel_sizes=[5]"),
     "resnet": ("model.channels=[4,4]",),
@@ -46,12 +54,14 @@ DEFAULTS = {
 TOGETHER = [
     "data=demo",
     "sampling=two_stage model=resnet loss=focal augment=standard logger=csv beat.rhythm=true",
-    "sampling=rebalanced model=convnext loss=class_balanced logger=mlflow beat.morphology=true",
-    "protocol=k_fold protocol.k=3 model=minirocket loss=logit_adjusted beat.rhythm=true",
-    "protocol=intra_patient model=baseline_cnn optimizer=sgd logger=wandb beat.rhythm=true model.fusion=add",
+    "sampling=rebalanced model=convnext loss=class_balanced logger=mlflow beat.morphology=true calibration=none"
+    " operating_point=precision",
+    "protocol=k_fold protocol.k=3 model=minirocket loss=logit_adjusted beat.rhythm=true operating_point=cost",
+    "protocol=intra_patient model=baseline_cnn optimizer=sgd logger=wandb beat.rhythm=true model.fusion=add"
+    " calibration=bias operating_point=sensitivity",
     "data=wfdb data.path=[one,two] protocol=cross_database protocol.train=[one] protocol.test=[two]",
     "data=table data.path=beats.csv beat=given",
-    "data=mitdb protocol=inter_patient_strict beat=kaggle",
+    "data=mitdb protocol=inter_patient_strict protocol.folds=null beat=kaggle",
     "protocol=kaggle data=kaggle",
     *(f"experiment={name}" for name in EXPERIMENTS),
 ]
@@ -63,6 +73,8 @@ def test_every_choice_is_in_one_of_the_runs_below() -> None:
     for name in EXPERIMENTS:
         text = (conf_dir() / f"experiment/{name}.yaml").read_text()
         taken |= {f"{group}={choice}" for group, choice in re.findall(r"override /(\w+): (\w+)", text)}
+    # data=wfdb with the path of a known database; tests/commands/test_fetch.py composes each
+    taken |= {f"data={name}" for name in DATABASES}
     # what data=mitdb and data=kaggle bring along
     taken |= {"protocol=inter_patient", "beat=kaggle", "protocol=kaggle"}
     assert set(CHOICES) <= taken
@@ -102,6 +114,10 @@ def test_every_choice_trains(line: str, own_data: Path, monkeypatch: pytest.Monk
     assert done.metrics["test"]["beats"] > 0
     assert (done.path / "report.md").is_file()
     assert done.config.logger.name != "csv" or list(done.path.glob("csv/*.csv"))
+    # without folds nothing validates, and no record of the training part is held back
+    alone = getattr(done.config.protocol, "folds", 0) is None
+    assert (done.metrics["validation"] is None) == alone
+    assert not alone or len(done.model.facts.trained_on["records"]) == 21
 
 
 VARIANTS = [

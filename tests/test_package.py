@@ -38,6 +38,7 @@ def test_the_wheel_holds_everything_and_runs_from_elsewhere(tmp_path: Path) -> N
     }
     assert held == {str(path.relative_to(conf_dir())) for path in conf_dir().rglob("*.yaml")}
     assert (site / "ecgcli" / "beats" / "kaggle_trace.npz").is_file()
+    assert (site / "ecgcli" / "reporting" / "page.html").is_file()
     assert (site / "ecgcli" / "py.typed").is_file()
     # -P and the path: the wheel's package, not the checkout's
     code = "import ecgcli; print(ecgcli.__file__); from ecgcli.cli import main; main()"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ from ecgcli.config import EvalConfig
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.ec57_predictions import maps_differ, score_predictions, sveb_sentence
 from ecgcli.evaluation.ec57_summary import Scores
+from ecgcli.evaluation.predictions import labels, probabilities
+from ecgcli.evaluation.trade_off import missed_at_matched, trade_off_curve
 from ecgcli.files import as_typed, whole_folder, write_json, write_text
 from ecgcli.recordings.aami import CLASSES, ClassMap
 from ecgcli.reporting.ec57_lines import line
@@ -36,6 +39,7 @@ def evaluate(config: EvalConfig) -> None:
     """
     clock = Clock()
     run = Run(config.run)
+    data = run.config.data if config.data is None else config.data
     if config.data is None:
         test = run.config.test or run.config.protocol.name != "kaggle"
         table = beats(run.config.data, run.config.beat, data_dir(config.data_dir), test)
@@ -53,17 +57,19 @@ def evaluate(config: EvalConfig) -> None:
     clock.lap("beats")
 
     from ecgcli.learning.fit import device
-    from ecgcli.learning.model import predict_parts
+    from ecgcli.learning.model import outputs, settled
     from ecgcli.learning.progress import quiet_libraries
 
     quiet_libraries()
     final = as_typed(config.output) / _name(config, run)
     with whole_folder(final) as folder:
         where = device(config.trainer.accelerator, config.trainer.threads)
-        predictions: dict[str, pd.DataFrame] = {name: predict_parts(run.model, table, divisions, name, where)}
+        said = outputs(run.model, table, divisions, name, where)
+        predictions: dict[str, pd.DataFrame] = {name: settled(run.model, said)}
         if name == "test":
             # the validation predictions of the run: thresholds in the report come from them
-            predictions["validation"] = run.predictions("validation")
+            if run.metrics["validation"] is not None:
+                predictions["validation"] = run.predictions("validation")
             opened: dict[str, object] = {"run": run.path.name, "data": table.source, "protocol": part.name}
             opened |= {"class_map": table.class_map, "beats": len(rows)}
             record_opening("eval", {**opened, "fingerprint": table.fingerprint})
@@ -77,12 +83,14 @@ def evaluate(config: EvalConfig) -> None:
             part=part,
             audits=[audit(table, one) for one in divisions],
             predictions=predictions,
-            segmenter=run.model.segmenter,
-            cascade=run.model.facts.kind == "two_stage",
+            model=run.model,
+            data=data,
+            data_dir=data_dir(config.data_dir),
+            report=config.report,
             training=run.metrics["training"],
             provenance=made_by,
+            beside=_beside(config.against, predictions, name, part.classes),
         )
-        data = run.config.data if config.data is None else config.data
         recordings = data.name not in ("kaggle", "table")
         standard = _by_the_standard(table, rows, predictions[name], part.classes) if recordings else []
         if standard:
@@ -92,6 +100,26 @@ def evaluate(config: EvalConfig) -> None:
         print(f"\nEC57, class map {scores.class_map}, from 0:00, R peaks given\n{line(scores)}", end="")
         print(sveb_sentence(scores) or "", end="\n\n")
     print(f"Scores       {final}")
+
+
+def _beside(
+    against: str | None, predictions: Mapping[str, pd.DataFrame], leading: str, classes: tuple[str, ...]
+) -> dict[str, Any] | None:
+    """Another run on the same beats: its trade-off, and what it costs at this one's sensitivity."""
+    if against is None:
+        return None
+    other = Run(against)
+    if tuple(other.metrics["classes"]) != classes:
+        raise EcgError(
+            f"against={against}: has the classes {' '.join(other.metrics['classes'])}, this run "
+            f"{' '.join(classes)}"
+        )
+    theirs = {part: other.predictions(part) for part in ("validation", leading)}
+    mine = (predictions.get("validation", predictions[leading]), predictions[leading])
+    matched = missed_at_matched(mine, (theirs["validation"], theirs[leading]), classes)
+    shown = theirs[leading]
+    curve = trade_off_curve(probabilities(shown, classes), labels(shown, classes), classes)
+    return {"title": other.path.resolve().name, "curve": curve, "matched": matched}
 
 
 def _by_the_standard(

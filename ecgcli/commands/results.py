@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from ecgcli.beats.audit import Audit, summary
-from ecgcli.beats.protocol import Part, labels
+from ecgcli.beats.circumstances import circumstances
+from ecgcli.beats.part import Part, Rows, hours, support
 from ecgcli.beats.segment import Segmenter
+from ecgcli.beats.sources import annotator_of, recordings
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import CentredBeat, GivenBeat
+from ecgcli.choices import Data, Report
+from ecgcli.commands.certainty import certainty, uncalibrated
 from ecgcli.evaluation.metrics import by_fold, error_budget, score
+from ecgcli.evaluation.mistakes import most_confident_mistakes
 from ecgcli.files import whole, write_json
 from ecgcli.reporting.report import write_report
+from ecgcli.reporting.report_figures import with_figures
+from ecgcli.reporting.report_page import write_page
 from ecgcli.reporting.terminal import print_report
 from ecgcli.runs import command_line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ecgcli.learning.model import Model
 
 
 def conclude(
@@ -28,12 +38,15 @@ def conclude(
     part: Part,
     audits: list[Audit],
     predictions: Mapping[str, pd.DataFrame],
-    segmenter: Segmenter,
-    cascade: bool,
+    model: Model,
+    data: Data,
+    data_dir: Path,
+    report: Report,
     training: dict[str, Any],
     provenance: dict[str, Any],
+    beside: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Writes `predictions/`, `metrics.json`, `figures/` and `report.md` into a folder.
+    """Writes `predictions/`, `metrics.json`, `figures/`, `report.md` and `report.html` into a folder.
 
     Args:
         folder: where to.
@@ -43,19 +56,29 @@ def conclude(
             part alone.
         audits: what leaks between the parts, of each fold.
         predictions: predictions of `validation` and `test`, or one of them.
-        segmenter: how the beats were cut.
-        cascade: whether the model has two stages, so that its errors have a stage.
+        model: what made them.
+        data: where the beats come from.
+        data_dir: folder of the databases.
+        report: how much is said.
         training: steps, parameters, seconds, weights and curves of the training.
         provenance: as for `run.json`.
+        beside: another run on the same beats, as for the report.
 
     Returns:
         What `metrics.json` holds.
     """
+    leading = "test" if "test" in predictions else "validation"
+    rows = part.validation if part.test is None else part.test
+    around = circumstances(table, rows, recordings(data, data_dir), model.segmenter, annotator_of(data))
     saved = {
-        name: _saved(frame, folder / "predictions" / f"{name}.parquet") for name, frame in predictions.items()
+        name: _saved(
+            pd.concat([frame, around.set_axis(frame.index)], axis=1) if name == leading else frame,
+            folder / "predictions" / f"{name}.parquet",
+        )
+        for name, frame in predictions.items()
     }
     scores = {name: score(frame, part.classes) for name, frame in saved.items()}
-    leading = "test" if "test" in saved else "validation"
+    cascade = model.facts.kind == "two_stage"
     metrics: dict[str, Any] = {
         "title": title,
         "command": command_line(),
@@ -76,20 +99,29 @@ def conclude(
         "class_map": table.class_map,
         "classes": list(part.classes),
         "audit": summary(audits),
-        "support": _support(table, part),
+        "support": support(table, part),
         "training": training,
         "validation": scores.get("validation"),
         "test": scores.get("test"),
         "folds": by_fold(saved[leading], part.classes),
-        "error_budget": error_budget(saved[leading], part.classes) if cascade else None,
+        "error_budget": error_budget(uncalibrated(saved[leading]), part.classes) if cascade else None,
+        **certainty(saved, leading, part.classes, model.facts, hours(table, rows), report.replicates),
     }
     write_json(folder / "metrics.json", metrics)
-    more = {
+    more: dict[str, Any] = {
         "predictions": dict(saved),
         "provenance": provenance,
-        "examples": examples(table, part, segmenter),
+        "examples": examples(table, part, model.segmenter),
     }
-    write_report(folder, facts(metrics) | more)
+    if beside:
+        more["beside"] = beside
+    if report.pictures == "none":
+        more["figures"] = {}
+    if report.pictures == "gallery":
+        more["gallery"] = _gallery(saved[leading], table, rows, model, data, data_dir)
+    told = with_figures(facts(metrics) | more)
+    write_report(folder, told)
+    write_page(folder, told)
     return metrics
 
 
@@ -103,6 +135,17 @@ def show(metrics: Mapping[str, Any]) -> None:
     print_report(facts(metrics))
 
 
+def examples(table: BeatTable, part: Part, segmenter: Segmenter) -> dict[str, Any]:
+    """The beats behind the predictions that the report leads with, and how to draw them."""
+    rows = part.validation if part.test is None else part.test
+    return {
+        "signal": table.signal[rows, : len(table.leads)],
+        "rate": segmenter.rate,
+        "start": -(segmenter.offset or 0.0),
+        "unit": segmenter.unit,
+    }
+
+
 def _saved(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The predictions as anybody will read them: from the file."""
     with whole(path) as beside:
@@ -110,33 +153,26 @@ def _saved(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def examples(table: BeatTable, part: Part, segmenter: Segmenter) -> dict[str, Any]:
-    """The beats behind the predictions that the report leads with, and how to draw them."""
-    beat, start, unit = segmenter.beat, 0.0, "0 to 1"
-    if isinstance(beat, GivenBeat):
-        unit = {"none": "as given", "beat": "z", "min_max": "0 to 1"}[beat.scaling]
-    if isinstance(beat, CentredBeat):
-        start = -beat.before
-        unit = {"none": "mV", "record": "spreads", "beat": "z"}[beat.scaling]
-    rows = part.validation if part.test is None else part.test
-    return {
-        "signal": table.signal[rows, : len(table.leads)],
-        "rate": segmenter.rate,
-        "start": start,
-        "unit": unit,
-    }
+def _gallery(
+    predictions: pd.DataFrame, table: BeatTable, rows: Rows, model: Model, data: Data, data_dir: Path
+) -> list[tuple[str, Figure]]:
+    """The most confident mistakes, a captioned figure for each pair of classes."""
+    from ecgcli.learning.attribution import attribute_table
+    from ecgcli.reporting.gallery import gallery
 
-
-def _support(table: BeatTable, part: Part) -> dict[str, dict[str, int]]:
-    parts = {"train": part.train, "validation": part.validation, "test": part.test}
-    return {
-        name: dict(
-            zip(
-                part.classes,
-                np.bincount(labels(table, part, rows), minlength=len(part.classes)).tolist(),
-                strict=True,
-            )
-        )
-        for name, rows in parts.items()
-        if rows is not None and len(rows)
-    }
+    mistakes = most_confident_mistakes(predictions, model.classes)
+    at, called, true = (mistakes[column].to_numpy() for column in ("row", "called", "true"))
+    fold = predictions["fold"].to_numpy()[at] if "fold" in predictions else None
+    why = attribute_table(model, table, rows[at], called, true, fold)
+    figures = gallery(
+        mistakes,
+        predictions,
+        model.classes,
+        table,
+        rows,
+        model.segmenter,
+        recordings(data, data_dir),
+        why,
+        annotator_of(data),
+    )
+    return [(caption, figure) for _, caption, figure in figures]

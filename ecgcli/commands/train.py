@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from ecgcli.beats.audit import audit, check
 from ecgcli.beats.protocol import parts, pooled
 from ecgcli.beats.sources import beats, data_dir
+from ecgcli.commands.certainty import out_of_fold, settle
 from ecgcli.commands.results import conclude, examples, show
 from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
+from ecgcli.evaluation.operating_point import check_operating_point
 from ecgcli.files import write_json
 from ecgcli.runs import (
     OUTPUTS,
@@ -22,6 +25,9 @@ from ecgcli.runs import (
     record_opening,
     run_name,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def train(config: TrainConfig) -> None:
@@ -46,22 +52,28 @@ def train(config: TrainConfig) -> None:
     audits = [audit(table, part) for part in divisions]
     for part, leaks in zip(divisions, audits, strict=True):
         check(leaks, part, config.allow_leak)
+    part = pooled(divisions)
+    check_operating_point(config.operating_point, part.classes)
+    others = out_of_fold(config, table, part)
     clock.lap("beats")
 
     with begin(config, table.fingerprint) as folder:
         # here and not at the top: torch and Lightning cost seconds, which a mistake above should not
         from ecgcli.learning.fit import device, fit
         from ecgcli.learning.loggers import finish_loggers
-        from ecgcli.learning.model import predict_parts
+        from ecgcli.learning.model import outputs, settled
         from ecgcli.reporting.tensorboard import final_scores, log_results
 
         fitted = fit(table, divisions, config, folder)
         clock.lap("training")
         where = device(config.trainer.accelerator, config.trainer.threads)
-        part = pooled(divisions)
-        predictions = {"validation": predict_parts(fitted.model, table, divisions, "validation", where)}
+        said: dict[str, pd.DataFrame] = {}
+        if len(part.validation):
+            said["validation"] = outputs(fitted.model, table, divisions, "validation", where)
+        model = settle(fitted.model, config, said.get("validation"), others)
+        model.save(folder / "model")
         if part.test is not None:
-            predictions["test"] = predict_parts(fitted.model, table, divisions, "test", where)
+            said["test"] = outputs(model, table, divisions, "test", where)
             opened: dict[str, object] = {"run": run_name(config), "data": table.source, "protocol": part.name}
             opened |= {"class_map": table.class_map, "beats": len(part.test)}
             record_opening("train", {**opened, "fingerprint": table.fingerprint})
@@ -73,19 +85,22 @@ def train(config: TrainConfig) -> None:
             table=table,
             part=part,
             audits=audits,
-            predictions=predictions,
-            segmenter=fitted.model.segmenter,
-            cascade=fitted.model.facts.kind == "two_stage",
+            predictions={name: settled(model, frame) for name, frame in said.items()},
+            model=model,
+            data=config.data,
+            data_dir=data_dir(config.data_dir),
+            report=config.report,
             training=fitted.story(config),
             provenance=facts,
         )
-        log_results(folder, config, metrics, fitted.model, examples(table, part, fitted.model.segmenter))
+        log_results(folder, config, metrics, model, examples(table, part, model.segmenter))
         finish_loggers(config, folder, final_scores(metrics))
         clock.lap("report")
         write_json(folder / "run.json", facts | {"seconds": clock.rounded()})
     run = Run(OUTPUTS / "train" / run_name(config))
     show(run.metrics)
     print(f"Run folder   {run.path}")
+    print(f"Report       {run.path / 'report.html'}")
     print(f"TensorBoard  tensorboard --logdir {run.path.parent}")
     print(f"Next         {next_command(config, run)}")
 

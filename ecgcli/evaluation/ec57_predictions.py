@@ -11,7 +11,7 @@ import pandas as pd
 
 from ecgcli.evaluation.ec57 import BEAT_MEASURES, score_record
 from ecgcli.evaluation.ec57_summary import Scores, gross
-from ecgcli.evaluation.predictions import probabilities
+from ecgcli.evaluation.predictions import decisions
 from ecgcli.recordings.aami import CLASS_MAPS, ClassMap
 from ecgcli.recordings.record import Annotations
 
@@ -35,7 +35,7 @@ def score_predictions(
         rates: samples per second of each record, in Hz.
         class_map: how symbols become classes.
     """
-    decided = np.array(classes)[probabilities(predictions, classes).argmax(axis=1)]
+    decided = np.array(classes)[decisions(predictions, classes)]
     sample = predictions["sample"].to_numpy()
     records = []
     for name, rows in predictions.groupby("record", sort=True).indices.items():

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ecgcli.errors import EcgError
-from ecgcli.evaluation.predictions import NORMAL, labels, probabilities, share
+from ecgcli.evaluation.predictions import NORMAL, decisions, labels, probabilities, share
 
 
 def score(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def score(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
 
     probability = probabilities(predictions, classes)
     truth = labels(predictions, classes)
-    decided = probability.argmax(axis=1)  # here, so that a tie goes the same way everywhere
+    decided = decisions(predictions, classes)  # not torchmetrics' argmax: a tie goes the same way everywhere
     matrix = multiclass_confusion_matrix(torch.tensor(decided), torch.tensor(truth), len(classes))
     confusion: list[list[int]] = matrix.tolist()
     normal = list(classes).index(NORMAL) if NORMAL in classes else None
@@ -105,7 +105,8 @@ def error_budget(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str,
         a ≥ 0.5, yet N is the most probable class, as no type is likely enough), `mistyped` (at stage
         two: predicted abnormal, of the wrong type) and `right`. `normal` holds `beats`, `counts` and
         `shares` of `false_alarms` (predicted abnormal), `spared` (a ≥ 0.5, yet N is predicted) and
-        `right` (a < 0.5). Shares of no beats are None.
+        `right` (a < 0.5). Shares of no beats are None. Stage one is taken at a = 0.5 whatever the operating
+        point; what is predicted is the decision at it.
 
     Raises:
         EcgError: as `score`; or N is not among the classes.
@@ -113,7 +114,7 @@ def error_budget(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str,
     if NORMAL not in classes:
         raise EcgError(f"an error budget needs the class {NORMAL}; the classes are {', '.join(classes)}")
     probability, truth = probabilities(predictions, classes), labels(predictions, classes)
-    decided, normal = probability.argmax(axis=1), list(classes).index(NORMAL)
+    decided, normal = decisions(predictions, classes), list(classes).index(NORMAL)
     called_normal = decided == normal
     below = probability[:, normal] > 0.5  # a < 0.5, without the rounding of 1 − p(N)
 

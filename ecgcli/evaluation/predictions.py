@@ -1,8 +1,9 @@
 """Saved predictions: what they say, checked, before anything is counted.
 
 Predictions are a table with one row a beat, ordered by (record, sample): `record`, `subject` and `label`
-as text, `sample` (int), and `p_<class>`, the probability of each class. The decision is the most probable
-class; of equally probable ones the first in the order of `classes`. No torch here.
+as text, `sample` (int), and `p_<class>`, the probability of each class. What a beat is called stands in
+`predicted`; where there is no such column it is the most probable class, of equally probable ones the first
+in the order of `classes`. No torch here.
 """
 
 from __future__ import annotations
@@ -62,15 +63,22 @@ def labels(predictions: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.
     Raises:
         EcgError: a label that is none of the classes.
     """
-    index = {name: k for k, name in enumerate(classes)}
-    codes = np.array([index.get(name, -1) for name in predictions["label"]], dtype=np.int64)
-    if (codes < 0).any():
-        row = int((codes < 0).argmax())
-        given, expected = predictions["label"].iloc[row], ", ".join(classes)
-        raise EcgError(
-            f"predictions, {_where(predictions, row)}: label {given!r}; expected one of {expected}"
-        )
-    return codes
+    return _codes(predictions, "label", classes)
+
+
+def decisions(predictions: pd.DataFrame, classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """What every beat is called, (n,) int64 index into `classes`.
+
+    This is the column `predicted` (the decision at an operating point) where there is one, else the most
+    probable class, the first of equals.
+
+    Raises:
+        EcgError: a decision that is none of the classes; without decisions, as `probabilities`.
+    """
+    if "predicted" in predictions:
+        return _codes(predictions, "predicted", classes)
+    most_probable: npt.NDArray[np.int64] = probabilities(predictions, classes).argmax(axis=1)
+    return most_probable
 
 
 def by_record(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -81,8 +89,7 @@ def by_record(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
         N), `called_normal` (how many of those are predicted N), `false_alarms` (beats of class N that are
         predicted otherwise). The last three are 0 where N is no class.
     """
-    decided = probabilities(predictions, classes).argmax(axis=1)
-    truth = labels(predictions, classes)
+    decided, truth = decisions(predictions, classes), labels(predictions, classes)
     normal = list(classes).index(NORMAL) if NORMAL in classes else -1
     beats = pd.DataFrame(
         {
@@ -143,6 +150,18 @@ def trade_off(
 def share(part: int, whole: int) -> float | None:
     """`part / whole`; None where there is nothing to take a share of."""
     return part / whole if whole else None
+
+
+def _codes(predictions: pd.DataFrame, column: str, classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    index = {name: k for k, name in enumerate(classes)}
+    codes = np.array([index.get(name, -1) for name in predictions[column]], dtype=np.int64)
+    if (codes < 0).any():
+        row = int((codes < 0).argmax())
+        given, expected = predictions[column].iloc[row], ", ".join(classes)
+        raise EcgError(
+            f"predictions, {_where(predictions, row)}: {column} {given!r}; expected one of {expected}"
+        )
+    return codes
 
 
 def _where(predictions: pd.DataFrame, row: int) -> str:

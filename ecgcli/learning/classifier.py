@@ -90,9 +90,7 @@ class Classifier(pl.LightningModule):
         """Closes a round that nothing validates."""
         if self.trainer.is_last_batch and not self.trainer.enable_validation:
             training = self._mean_loss()
-            self.curves.append(
-                {"step": float(self.global_step), "train_loss": training, "lr": self._rate()}
-            )
+            self.curves.append({"step": float(self.global_step), "train_loss": training, "lr": self._rate()})
             self._log({"loss/training_round": training})
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -1,7 +1,8 @@
 """Model: one network or a two-stage cascade behind one `predict`, saved without pickle.
 
 A model folder holds `model.safetensors` (weights) and `model.json` (everything else: architecture, segmenter,
-classes, what it was trained on). Reading one runs no code from it.
+classes, what it was trained on, how its probabilities are calibrated and where it decides). Reading one runs
+no code from it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from ecgcli.beats.table import BeatTable
 from ecgcli.choices import Choice, Network, Size
 from ecgcli.config import parse
 from ecgcli.errors import EcgError
+from ecgcli.evaluation.calibration import Calibration, calibrate
+from ecgcli.evaluation.operating_point import OperatingPoint, decide
 from ecgcli.files import whole, write_json
 from ecgcli.learning.datamodule import EVALUATION_BATCH
 from ecgcli.learning.networks import build
@@ -54,6 +57,8 @@ class ModelFacts(Choice):
     segmenter: dict[str, Any]
     networks: dict[str, NetworkFacts]
     trained_on: dict[str, Any]
+    calibration: Calibration = Calibration()
+    operating_point: OperatingPoint = OperatingPoint()
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,11 @@ class Model:
         networks = (network for member in self.members for network in member.values())
         return sum(p.numel() for network in networks for p in network.parameters())
 
+    def settled(self, calibration: Calibration, point: OperatingPoint) -> Model:
+        """The same networks, calibrated and decided so."""
+        update = {"calibration": calibration, "operating_point": point}
+        return Model(self.facts.model_copy(update=update), self.members)
+
     def predict(
         self,
         signal: npt.NDArray[np.float32],
@@ -96,7 +106,20 @@ class Model:
         device: str | torch.device = "cpu",
         features: npt.NDArray[np.float32] | None = None,
     ) -> npt.NDArray[np.float64]:
-        """Class probabilities of beats.
+        """Class probabilities of beats, calibrated as the model has it.
+
+        Args and shape of what is returned as for `raw`.
+        """
+        return calibrate(self.raw(signal, index, device, features), self.facts.calibration)
+
+    def raw(
+        self,
+        signal: npt.NDArray[np.float32],
+        index: npt.NDArray[np.int64] | None = None,
+        device: str | torch.device = "cpu",
+        features: npt.NDArray[np.float32] | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """Class probabilities of beats, as the networks give them.
 
         Args:
             signal: (n, channels, time) beats, cut by `segmenter`; may be a memory map.
@@ -247,11 +270,52 @@ def compose(
     return composed
 
 
-def predict_table(
-    model: Model, table: BeatTable, rows: npt.NDArray[np.int64], device: str | torch.device = "cpu"
+def outputs(
+    model: Model,
+    table: BeatTable,
+    divisions: list[Part],
+    which: Literal["validation", "test"],
+    device: str | torch.device = "cpu",
 ) -> pd.DataFrame:
-    """Predictions of some beats of a table, a row a beat: record, subject, sample, label, p_<class>."""
-    probability = model.predict(table.signal, rows, device, table.features)
+    """What the networks say of one part, a row a beat: record, subject, sample, label, p_<class>.
+
+    Of several folds each is predicted by its own member of the model, which has not seen it, and a column
+    `fold` says which; rows are ordered as in the table. `settled` makes predictions of it.
+    """
+    rows = [getattr(part, which) for part in divisions]
+    if len(divisions) == 1:
+        return _outputs(model, table, rows[0], device)
+    frames = [
+        _outputs(model.member(i), table, own, device).assign(fold=i, row=own) for i, own in enumerate(rows)
+    ]
+    return pd.concat(frames).sort_values("row", ignore_index=True).drop(columns="row")
+
+
+def settled(model: Model, said: pd.DataFrame) -> pd.DataFrame:
+    """The model's predictions: calibrated, and decided at its operating point.
+
+    Args:
+        model: the model.
+        said: what `outputs` gave.
+
+    Returns:
+        The same with calibrated probabilities p_<class>, what they were as raw_<class> where the model is
+        calibrated, and the decision as `predicted`.
+    """
+    names = [f"p_{name}" for name in model.classes]
+    raw = said[names].to_numpy()
+    probability = calibrate(raw, model.facts.calibration)
+    columns: dict[str, Any] = {name: probability[:, k] for k, name in enumerate(names)}
+    if model.facts.calibration.method != "none":
+        columns |= {f"raw_{name}": raw[:, k] for k, name in enumerate(model.classes)}
+    decided = decide(probability, model.facts.operating_point, model.classes)
+    return said.assign(**columns, predicted=np.array(model.classes)[decided])
+
+
+def _outputs(
+    model: Model, table: BeatTable, rows: npt.NDArray[np.int64], device: str | torch.device
+) -> pd.DataFrame:
+    probability = model.raw(table.signal, rows, device, table.features)
     record = table.record[rows]
     columns: dict[str, Any] = {
         "record": np.array(table.records)[record],
@@ -261,25 +325,3 @@ def predict_table(
     }
     columns |= {f"p_{name}": probability[:, k] for k, name in enumerate(model.classes)}
     return pd.DataFrame(columns)
-
-
-def predict_parts(
-    model: Model,
-    table: BeatTable,
-    divisions: list[Part],
-    which: Literal["validation", "test"],
-    device: str | torch.device = "cpu",
-) -> pd.DataFrame:
-    """Predictions of one part, as `predict_table` gives them.
-
-    Of several folds each is predicted by its own member of the model, which has not seen it, and a column
-    `fold` says which; rows are ordered as in the table.
-    """
-    rows = [getattr(part, which) for part in divisions]
-    if len(divisions) == 1:
-        return predict_table(model, table, rows[0], device)
-    frames = [
-        predict_table(model.member(i), table, own, device).assign(fold=i, row=own)
-        for i, own in enumerate(rows)
-    ]
-    return pd.concat(frames).sort_values("row", ignore_index=True).drop(columns="row")

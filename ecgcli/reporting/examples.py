@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ecgcli.evaluation.predictions import labels, probabilities
+from ecgcli.evaluation.predictions import decisions, labels, probabilities
 from ecgcli.reporting.plots import GREY, INK, VERMILION, margins
 
 TYPICAL, MISTAKES = 2, 3
@@ -37,7 +37,8 @@ def example_beats(
         unit: of `signal`, for the axis.
     """
     probability, truth = probabilities(predictions, classes), labels(predictions, classes)
-    decided, confidence = probability.argmax(axis=1), probability.max(axis=1)
+    decided = decisions(predictions, classes)
+    confidence = np.take_along_axis(probability, decided[:, None], axis=1)[:, 0]
     rows = [k for k in range(len(classes)) if (truth == k).any()]
     figure = Figure(figsize=(10, 0.7 + 1.45 * len(rows)))
     grid: Any = figure.subplots(len(rows), TYPICAL + MISTAKES, sharex=True, squeeze=False)
@@ -84,7 +85,8 @@ def confident_mistakes(
         unit: as for `example_beats`.
     """
     probability, truth = probabilities(predictions, classes), labels(predictions, classes)
-    decided, confidence = probability.argmax(axis=1), probability.max(axis=1)
+    decided = decisions(predictions, classes)
+    confidence = np.take_along_axis(probability, decided[:, None], axis=1)[:, 0]
     wrong = np.flatnonzero(truth != decided)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")[:SUREST]]
     lines = max(1, -(-len(shown) // 5))

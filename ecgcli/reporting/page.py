@@ -20,6 +20,7 @@ from ecgcli.files import write_text
 if TYPE_CHECKING:
     from jinja2 import Template
     from matplotlib.figure import Figure
+    from PIL import Image
 
 CSS_DPI = 96
 """Pixels of a page per inch of a figure."""
@@ -72,6 +73,14 @@ class Points:
 
     kind: ClassVar[str] = "points"
     sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What matters most, each line (what it is about, sentences)."""
+
+    kind: ClassVar[str] = "lines"
+    lines: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,7 @@ class Picture:
     caption: str = ""
 
 
-Block = Prose | Points | Figures | Legend | Grid | Picture
+Block = Prose | Points | Lines | Figures | Legend | Grid | Picture
 
 
 @dataclass(frozen=True)
@@ -161,9 +170,10 @@ class Page:
     footer: str
 
 
-def picture(figure: Figure, alt: str, caption: str = "") -> Picture:
-    """A figure as a picture of the page; equal figures give equal bytes."""
-    width, height = figure.get_size_inches()
+def rendered(figure: Figure) -> Image.Image:
+    """A figure as an image of `SHARPNESS` times `CSS_DPI`, transparent where nothing is drawn."""
+    from PIL import Image
+
     drawn = io.BytesIO()
     with warnings.catch_warnings():
         # names may be in letters that the font lacks; a box in their place is no reason to speak
@@ -171,8 +181,19 @@ def picture(figure: Figure, alt: str, caption: str = "") -> Picture:
         figure.savefig(
             drawn, format="png", dpi=SHARPNESS * CSS_DPI, transparent=True, metadata={"Software": None}
         )
-    source = "data:image/png;base64," + base64.b64encode(drawn.getvalue()).decode()
-    return Picture(source, round(CSS_DPI * width), round(CSS_DPI * height), alt, caption)
+    return Image.open(drawn)
+
+
+def picture(figure: Figure | Image.Image, alt: str, caption: str = "") -> Picture:
+    """A figure, rendered or not yet, as a picture of the page; equal figures give equal bytes."""
+    from PIL import Image
+
+    image = figure if isinstance(figure, Image.Image) else rendered(figure)
+    # the same pixels in half the space
+    small = io.BytesIO()
+    image.save(small, "WEBP", lossless=True, method=2, quality=20)
+    source = "data:image/webp;base64," + base64.b64encode(small.getvalue()).decode()
+    return Picture(source, round(image.width / SHARPNESS), round(image.height / SHARPNESS), alt, caption)
 
 
 def table(

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ecgcli.evaluation.predictions import NORMAL, labels, probabilities
 from ecgcli.files import whole
 from ecgcli.recordings.aami import CLASS_NAMES
 
@@ -178,48 +177,6 @@ def class_balance(support: Mapping[str, Mapping[str, int]], classes: Sequence[st
     axes.set_xlabel("beats (share of the part), logarithmic")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.legend(frameon=False, fontsize=8.5, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
-    return figure
-
-
-def trade_off_curves(predictions: pd.DataFrame, classes: Sequence[str], title: str = "") -> Figure:
-    """What share of each abnormal class is missed for what share of false alarms.
-
-    A threshold on 1 − p(N) moves along each curve; the dot is where the most probable class decides.
-
-    Args:
-        predictions: the predictions of one part, with N among the classes.
-        classes: names of the classes.
-        title: above the curves.
-    """
-    probability, truth = probabilities(predictions, classes), labels(predictions, classes)
-    normal = list(classes).index(NORMAL)
-    abnormality, decided = 1 - probability[:, normal], probability.argmax(axis=1) == normal
-    figure, axes = _figure((6.6, 4.6))
-    ordinary, alarmed = np.sort(abnormality[truth == normal]), ~decided[truth == normal]
-    groups: list[tuple[str, Any, tuple[str, Any]]] = [("all abnormal", truth != normal, (INK, "-"))]
-    groups += [(c, truth == k, LINES.get(c, (GREY, "-"))) for k, c in enumerate(classes) if k != normal]
-    for name, beats, (colour, dashes) in groups:
-        if not beats.any() or not len(ordinary):
-            continue
-        scores = np.sort(abnormality[beats])
-        thresholds = np.append(np.unique(scores), np.inf)
-        missed = np.searchsorted(scores, thresholds) / len(scores)
-        alarms = 1 - np.searchsorted(ordinary, thresholds) / len(ordinary)
-        width, label = 2.2 if name == "all abnormal" else 1.5, f"{name} ({len(scores):,} beats)"
-        axes.plot(100 * alarms, 100 * missed, color=colour, linestyle=dashes, linewidth=width, label=label)
-        axes.plot(100 * alarmed.mean(), 100 * decided[beats].mean(), "o", color=colour, markersize=6)
-    axes.set_xscale("symlog", linthresh=0.01)
-    axes.set_yscale("symlog", linthresh=0.1)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set_xlim(0, 100)
-    axes.set_ylim(0, 100)
-    axes.grid(color="#E5E5E5", linewidth=0.8)
-    axes.set_xlabel("normal beats called abnormal (%)")
-    axes.set_ylabel("beats called normal (%)")
-    if axes.lines:
-        axes.legend(frameon=False, fontsize=8.5)
-    _title(axes, title)
     return figure
 
 

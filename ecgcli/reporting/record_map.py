@@ -99,11 +99,11 @@ def _cells(axes: Axes, overview: Overview, line: Sequence[int | None], per_line:
         at, k = np.nonzero(counts == 0)
         axes.scatter(np.array([x for x, _ in places])[at], k, s=2.5, color=GREY, linewidths=0)
     if per_line <= 24:
-        for x, record in places:
-            for k in np.flatnonzero(overview.counts[record]):
-                n = overview.counts[record, k]
-                ink = "white" if _shade(n, top) > 0.6 else INK
-                axes.text(x, k, f"{n:,}", ha="center", va="center", fontsize=7, color=ink)
+        for place, record in places:
+            for row in np.flatnonzero(overview.counts[record]).tolist():
+                beats = overview.counts[record, row]
+                ink = "white" if _shade(beats, top) > 0.6 else INK
+                axes.text(place, row, f"{beats:,}", ha="center", va="center", fontsize=7, color=ink)
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

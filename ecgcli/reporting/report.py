@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import html
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ecgcli.evaluation.predictions import NORMAL, by_record, trade_off
 from ecgcli.files import write_text
-from ecgcli.reporting import plots, tables
-from ecgcli.reporting.tables import part_name, percent
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-WORST = 10
-"""Records listed, those with the most wrong beats first."""
+from ecgcli.reporting import certainty_tables as certainty
+from ecgcli.reporting import cost_tables as cost
+from ecgcli.reporting import markdown as md
+from ecgcli.reporting import patient_tables as whom
+from ecgcli.reporting import report_figures as drawn
+from ecgcli.reporting import tables
+from ecgcli.reporting.headline import origin_sentence, three_lines
+from ecgcli.reporting.tables import part_name
 
 
 def write_report(folder: Path, facts: Mapping[str, Any]) -> Path:
@@ -42,17 +40,25 @@ def write_report(folder: Path, facts: Mapping[str, Any]) -> Path:
             `examples` (may be left out): `signal`, `rate`, `start`, `unit`, as for
             `examples.example_beats`, of the leading part;
             `provenance`: anything that JSON holds.
+            How certain all of it is (each may be left out or None, see `ecgcli.commands.results`):
+            `calibration`, `operating_point`, `intervals`, `without_each`, `dominated`, `per_patient`,
+            `review`, `circumstances`; `beside`, another run on the same beats: `title`, `curve`, `matched`;
+            `gallery`: figures of mistakes with their captions, for `report.html`.
 
     Returns:
         The path of `report.md`.
     """
+    facts = drawn.with_figures(facts)
     pages = [
         _opening(facts),
         _scores(facts),
+        _mistakes(facts),
         _trade_off(facts),
         _budget(facts),
+        _calibration(facts),
+        _for_whom(facts),
+        _review(facts),
         _figures(folder / "figures", facts),
-        _records(facts),
         _data(facts),
         _provenance(facts),
         [f"*{tables.NOT_A_DEVICE}*"],
@@ -63,171 +69,116 @@ def write_report(folder: Path, facts: Mapping[str, Any]) -> Path:
 
 
 def _opening(facts: Mapping[str, Any]) -> Iterator[str]:
-    yield f"# {_md(facts['title'])}"
-    data, protocol, training = facts["data"]["name"], facts["protocol"]["name"], facts.get("training")
-    sentence = f"Scores are of {tables.scores_sentence(facts)}."
-    weights = f" of {training['parameters']:,} weights" if training else ""
-    if training and _trained_here(facts):
-        beats = f"{sum(facts['support']['train'].values()):,} beats of {data}"
-        if facts.get("folds"):
-            members = len(facts["folds"])
-            beats = f"the folds of {beats} that each of its {members} members neither tests nor validates on,"
-        sentence = (
-            f"A model{weights}, trained on {beats} under the protocol {protocol}: "
-            f"{training['steps']:,} optimizer steps in {training['seconds']:,.0f} seconds; the "
-            f"{training['weights']} weights are used. {sentence}"
-        )
-    else:
-        sentence = f"A model{weights}, trained before, applied to {data}: {protocol}. {sentence}"
-    yield _md(sentence)
+    yield f"# {md.text(facts['title'])}"
+    yield "\n".join(f"- **{name}**: {md.text(said)}" for name, said in three_lines(facts))
+    yield md.text(origin_sentence(facts))
     warning = tables.intra_patient_sentence(facts)
     if warning:
-        yield f"> **{_md(warning)}**"
+        yield f"> **{md.text(warning)}**"
     lines = {
         "Data": tables.data_sentence(facts),
         "Protocol": tables.protocol_sentence(facts),
         "Classes": tables.class_sentence(facts),
         "Leaks": " ".join(facts["audit"]["sentences"]) or "none found",
     }
-    yield "\n".join(f"- **{name}**: {_md(sentence)}" for name, sentence in lines.items())
-    yield _code(facts["command"], "sh")
-
-
-def _trained_here(facts: Mapping[str, Any]) -> bool:
-    """Whether the data hold the beats that the model was trained on."""
-    return bool(facts.get("training") and facts["support"].get("train"))
+    yield "\n".join(f"- **{name}**: {md.text(sentence)}" for name, sentence in lines.items())
+    yield md.code(facts["command"], "sh")
 
 
 def _scores(facts: Mapping[str, Any]) -> Iterator[str]:
-    metrics, classes = facts["metrics"], facts["classes"]
+    metrics, classes, intervals = facts["metrics"], facts["classes"], facts.get("intervals")
     leading, *others = tables.scored_parts(metrics)
-    yield f"## Scores of {_md(part_name(leading))}"
-    yield _table(tables.CLASS_HEADINGS, tables.class_rows(metrics[leading], classes))
+    yield f"## Scores of {md.text(part_name(leading))}"
+    yield md.table(tables.CLASS_HEADINGS, tables.class_rows(metrics[leading], classes, intervals))
     absent = tables.absence_sentences(metrics[leading], classes)
     if absent:
-        yield _md(" ".join(absent))
+        yield md.text(" ".join(absent))
     yield "Over the whole set; macro means, AUROC and AUPRC go over the classes that have beats:"
-    yield _table(("", leading, *others), tables.whole_rows(metrics))
-    between = tables.fold_sentence(facts)
-    if between:
-        yield _md(between)
+    yield md.table(("", leading, *others), tables.whole_rows(metrics, intervals))
+    said = [certainty.interval_sentence(facts), tables.fold_sentence(facts) or ""]
+    if any(said):
+        yield md.text(" ".join(filter(None, said)))
     for part in others:
         yield f"<details><summary>Classes in {html.escape(part_name(part))}</summary>"
-        yield _table(tables.CLASS_HEADINGS, tables.class_rows(metrics[part], classes))
+        yield md.table(tables.CLASS_HEADINGS, tables.class_rows(metrics[part], classes))
         yield "</details>"
 
 
+def _mistakes(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Where there is no confusion matrix to look at."""
+    if len(facts["classes"]) > drawn.MOST_CLASSES:
+        yield "## The most frequent mistakes"
+        yield md.table(tables.MISTAKE_HEADINGS, tables.mistake_rows(facts))
+
+
 def _trade_off(facts: Mapping[str, Any]) -> Iterator[str]:
-    leading, classes = tables.scored_parts(facts["metrics"])[0], facts["classes"]
-    score = facts["metrics"][leading]
-    if NORMAL not in classes or score["abnormal_called_normal"] is None:
+    point, rows, asked = facts.get("operating_point"), cost.trade_off_rows(facts), cost.asked_rows(facts)
+    if not point or not (rows or asked or point["name"] != "argmax"):
         return
-    chosen = "validation" if facts["predictions"].get("validation") is not None else leading
-    points = trade_off(facts["predictions"][chosen], facts["predictions"][leading], classes)
-    normal = list(classes).index(NORMAL)
-    confusion = score["confusion"]
-    ordinary, beats = sum(confusion[normal]), score["beats"]
-    alarms = beats - sum(row[normal] for row in confusion)
-    false = ordinary - confusion[normal][normal]
-    rows = [
-        [
-            "most probable class",
-            percent(score["abnormal_called_normal"]),
-            percent(false / ordinary if ordinary else None),
-            percent((alarms - false) / alarms if alarms else None),
-        ]
-    ]
-    for point in points:
-        rule = f"1 − p({NORMAL}) ≥ {point['threshold']:.3g}, to miss at most {percent(point['aim'], 0)}"
-        rows.append([rule, *(percent(point[key]) for key in ("missed", "false_alarms", "right_alarms"))])
-    yield "## What fewer missed beats would cost"
-    yield _table(
-        (
-            "a beat is called abnormal by",
-            "abnormal beats missed",
-            "normal beats called abnormal",
-            "alarms right",
-        ),
-        rows,
-    )
-    where = f"{_md(part_name(chosen))} and counted on {_md(part_name(leading))}"
-    yield f"Thresholds are set on {where}." + (
-        "" if chosen != leading else " Set and counted on the same beats, they flatter."
-    )
+    yield "## What missed beats and false alarms cost"
+    yield md.text(point["sentence"])
+    if rows:
+        yield md.table(cost.trade_off_headings(facts), rows)
+        yield md.text(cost.threshold_note(facts))
+    if asked:
+        yield md.table(asked[0], asked[1:])
+    beside = cost.beside_rows(facts)
+    if beside:
+        yield md.text(cost.beside_sentence(facts))
+        yield md.table(cost.BESIDE_HEADINGS, beside)
 
 
 def _budget(facts: Mapping[str, Any]) -> Iterator[str]:
     budget = facts.get("error_budget")
     if budget:
         yield "## Error budget of the two stages"
-        yield _table(("class", *tables.BUDGET_HEADINGS[1:]), tables.budget_rows(budget, facts["classes"]))
-        yield _md(tables.budget_sentence(budget))
+        yield md.table(("class", *tables.BUDGET_HEADINGS[1:]), tables.budget_rows(budget, facts["classes"]))
+        yield md.text(tables.budget_sentence(budget))
+
+
+def _calibration(facts: Mapping[str, Any]) -> Iterator[str]:
+    said, rows = certainty.calibration_sentence(facts), certainty.calibration_rows(facts)
+    if said:
+        yield "## Calibration"
+        yield md.text(said)
+        if rows:
+            yield md.table(certainty.CALIBRATION_HEADINGS, rows)
+
+
+def _for_whom(facts: Mapping[str, Any]) -> Iterator[str]:
+    leading = tables.leading(facts)
+    yield f"## For whom, {md.text(part_name(leading))}"
+    patients, held = whom.patient_rows(facts), whom.dominated_rows(facts)
+    if patients:
+        yield md.table(whom.PATIENT_HEADINGS, patients)
+    if held:
+        yield "Classes of which one record holds most beats:"
+        yield md.table(whom.DOMINATED_HEADINGS, held)
+    left_out = whom.left_out_rows(facts)
+    if left_out:
+        yield md.table(whom.LEFT_OUT_HEADINGS, left_out)
+        yield md.text(" ".join(whom.undrawn_sentences(facts)))
+    rows = whom.worst_records(facts)
+    if rows:
+        yield "**Records with the most wrong beats**"
+        yield md.table(whom.RECORD_HEADINGS, rows)
+    yield md.text(whom.worst_sentence(facts))
+
+
+def _review(facts: Mapping[str, Any]) -> Iterator[str]:
+    rows = certainty.review_rows(facts)
+    if rows:
+        yield "## If a person looks at the least certain beats"
+        yield md.table(certainty.REVIEW_HEADINGS, rows)
+        yield md.text(cost.threshold_note(facts))
 
 
 def _figures(folder: Path, facts: Mapping[str, Any]) -> Iterator[str]:
-    yield "## Figures"
-    for name, caption, figure in _drawn(facts):
-        path = plots.save(figure, folder / f"{name}.png")
-        yield f"![{name}]({folder.name}/{path.name})\n\n*{_md(caption)}*"
-
-
-def _drawn(facts: Mapping[str, Any]) -> Iterator[tuple[str, str, Figure]]:
-    leading, classes = tables.scored_parts(facts["metrics"])[0], facts["classes"]
-    score, predictions = facts["metrics"][leading], facts["predictions"][leading]
-    where = part_name(leading)
-    yield "classes", f"The three columns of the table, {where}.", plots.class_bars(score, classes)
-    caption = f"What became of the beats of each class, {where}: counts and shares of the row."
-    yield "confusion", caption, plots.confusion_matrix(score["confusion"], classes)
-    if score["abnormal_called_normal"] is not None:
-        caption = (
-            f"Missed beats against false alarms as the threshold on 1 − p({NORMAL}) moves, {where}; the dots "
-            f"are where the most probable class decides."
-        )
-        yield "trade_off", caption, plots.trade_off_curves(predictions, classes)
-    beats = facts.get("examples")
-    if beats:
-        from ecgcli.reporting.examples import example_beats
-
-        caption = (
-            f"Beats of each class, {where}: two that were right with usual confidence (black), and the three "
-            f"most confident mistakes (orange). Thin and grey: the second lead."
-        )
-        yield "examples", caption, example_beats(predictions=predictions, classes=classes, **beats)
-    curves = facts["training"].get("curves") if _trained_here(facts) else None
-    if curves:
-        caption = (
-            "Learning curves. The training loss is what was optimised, with weights and label smoothing "
-            "where there are any; the validation loss is plain cross-entropy."
-        )
-        yield "learning", caption, plots.learning_curves(curves)
-    caption = "Beats of each class in each part."
-    yield "balance", caption, plots.class_balance(facts["support"], classes)
-
-
-def _records(facts: Mapping[str, Any]) -> Iterator[str]:
-    leading = tables.scored_parts(facts["metrics"])[0]
-    records = by_record(facts["predictions"][leading], facts["classes"])
-    wrong = int(records["wrong"].sum())
-    worst = records[records["wrong"] > 0].head(WORST)
-    yield f"## Records with the most wrong beats, {_md(part_name(leading))}"
-    if worst.empty:
-        yield "No beat is called wrong."
-        return
-    rows = [
-        [
-            str(row["record"]),
-            f"{row['beats']:,}",
-            f"{row['wrong']:,}",
-            percent(row["accuracy"]),
-            f"{row['called_normal']:,} of {row['abnormal']:,}" if row["abnormal"] else "none there",
-            f"{row['false_alarms']:,}",
-        ]
-        for row in worst.to_dict("records")
-    ]
-    headings = ("record", "beats", "wrong", "accuracy", "abnormal called normal", "normal called abnormal")
-    yield _table(headings, rows)
-    held = percent(int(worst["wrong"].sum()) / wrong)
-    yield f"These {len(worst)} of {len(records)} records hold {held} of the {wrong:,} wrong beats."
+    if facts["figures"]:
+        yield "## Figures"
+    for name, (caption, image) in facts["figures"].items():
+        path = drawn.save(image, folder / f"{name}.png")
+        yield f"![{name}]({folder.name}/{path.name})\n\n*{md.text(caption)}*"
 
 
 def _data(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -237,7 +188,7 @@ def _data(facts: Mapping[str, Any]) -> Iterator[str]:
         [tables.full_name(name), *(f"{facts['support'][part].get(name, 0):,}" for part in parts)]
         for name in facts["classes"]
     ]
-    yield _table(("beats", *parts), rows)
+    yield md.table(("beats", *parts), rows)
     for name, sentences in (
         ("What leaks between the parts", facts["audit"]["sentences"] or ["Nothing was found."]),
         ("Limits of the protocol", facts["protocol"]["caveats"]),
@@ -245,37 +196,10 @@ def _data(facts: Mapping[str, Any]) -> Iterator[str]:
     ):
         if sentences:
             yield f"**{name}**"
-            yield "\n".join(f"- {_md(sentence)}" for sentence in sentences)
+            yield "\n".join(f"- {md.text(sentence)}" for sentence in sentences)
 
 
 def _provenance(facts: Mapping[str, Any]) -> Iterator[str]:
     yield "## Provenance"
-    rows = [*_flat({"data_fingerprint": facts["data"]["fingerprint"]} | facts["provenance"])]
-    yield _table(("", ""), rows, right=False)
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[list[str]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key} ")
-        else:
-            text = f"{value:,.1f}" if isinstance(value, float) else str(value)
-            yield [f"{above}{key}".replace("_", " "), text]
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: bool = True) -> str:
-    aligned = ["---", *(["---:" if right else "---"] * (len(headings) - 1))]
-    lines = [[_md(cell) for cell in row] for row in (headings, *rows)]
-    lines.insert(1, aligned)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _code(text: str, language: str) -> str:
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _md(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return re.sub(r"([\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))
+    rows = [*tables.flat({"data_fingerprint": facts["data"]["fingerprint"]} | facts["provenance"])]
+    yield md.table(("", ""), rows, right=False)

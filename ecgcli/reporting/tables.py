@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ecgcli.evaluation.predictions import NORMAL
 from ecgcli.recordings.aami import CLASS_NAMES
+
+Facts = Mapping[str, Any]
+Rows = list[list[str]]
 
 NO_BEATS, NONE_PREDICTED = "no beats", "none predicted"
 CLASS_HEADINGS = ("class", "beats", "recall", "of its\npredictions\nwrong", "called\nnormal", "F1")
@@ -21,6 +24,7 @@ BUDGET_HEADINGS = (
     "mistyped at\nstage two",
     "right",
 )
+MISTAKE_HEADINGS = ("beats of class", "called", "how many", "share")
 NOT_A_DEVICE = (
     "Not a medical device: for research and teaching; no diagnosis and no treatment may rest on these scores."
 )
@@ -54,6 +58,29 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def short(value: float) -> str:
+    """Three digits, and all of them before the point: `0.755`, `64.7`, `2,250`."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def with_interval(value: float | None, interval: Sequence[float] | None, digits: int | None = 1) -> str:
+    """`71.2% (64.0–77.9)`: a share in percent and how far it may be off.
+
+    Args:
+        value: the score; None for what does not exist.
+        interval: low and high; None where it is not known, which leaves the score alone.
+        digits: of the percentage; None gives the score itself with three decimals.
+    """
+    said = number(value) if digits is None else percent(value, digits)
+    if value is None or interval is None:
+        return said
+    low, high = interval
+    between = " to " if low < 0 else "–"
+    if digits is None:
+        return f"{said} ({low:.3f}{between}{high:.3f})"
+    return f"{said} ({100 * low:.{digits}f}{between}{100 * high:.{digits}f})"
+
+
 def full_name(name: str) -> str:
     """`S` → `S Supraventricular ectopic`."""
     return f"{name} {CLASS_NAMES[name]}" if name in CLASS_NAMES else name
@@ -65,23 +92,49 @@ def scored_parts(metrics: Mapping[str, Any]) -> list[str]:
     return sorted((part for part in metrics if metrics[part]), key=lambda part: order.get(part, 2))
 
 
+def leading(facts: Facts) -> str:
+    """The part that the report is of."""
+    return scored_parts(facts["metrics"])[0]
+
+
+def trained_here(facts: Facts) -> bool:
+    """Whether the data hold the beats that the model was trained on."""
+    return bool(facts.get("training") and facts["support"].get("train"))
+
+
 def part_name(part: str) -> str:
     """`test` → `the test part`; what is no part of a protocol keeps its name."""
     return f"the {part} part" if part in ("test", "validation") else part
 
 
-def class_rows(score: Mapping[str, Any], classes: Sequence[str]) -> list[list[str]]:
-    """A row a class under `CLASS_HEADINGS`; a class without support has `no beats` and nothing else."""
+def class_rows(
+    score: Mapping[str, Any],
+    classes: Sequence[str],
+    intervals: Mapping[str, Any] | None = None,
+    certain: Sequence[str] = ("recall", "wrong_share", "called_normal", "f1"),
+) -> list[list[str]]:
+    """A row a class under `CLASS_HEADINGS`; a class without support has `no beats` and nothing else.
+
+    Args:
+        score: what `ecgcli.evaluation.metrics.score` gave.
+        classes: names of the classes.
+        intervals: what `ecgcli.evaluation.bootstrap.intervals` gave for the same beats.
+        certain: the scores that have their interval beside them.
+    """
     rows = []
     for name in classes:
         one = score["per_class"][name]
         if not one["support"]:
             rows.append([full_name(name), NO_BEATS, "", "", "", ""])
             continue
-        wrong = NONE_PREDICTED if one["wrong_share"] is None else percent(one["wrong_share"])
-        called = percent(one["called_normal"])
-        beats = f"{one['support']:,}"
-        rows.append([full_name(name), beats, percent(one["recall"]), wrong, called, number(one["f1"])])
+        ends = intervals["per_class"][name] if intervals else {}
+        known = {key: ends.get(key) for key in certain}
+        recall, wrong, called = (
+            with_interval(one[key], known.get(key)) for key in ("recall", "wrong_share", "called_normal")
+        )
+        wrong = NONE_PREDICTED if one["wrong_share"] is None else wrong
+        f1 = with_interval(one["f1"], known.get("f1"), digits=None)
+        rows.append([full_name(name), f"{one['support']:,}", recall, wrong, called, f1])
     return rows
 
 
@@ -93,13 +146,36 @@ def absence_sentences(score: Mapping[str, Any], classes: Sequence[str]) -> list[
     return sentences + [f"Predictions of {name}, all wrong: {count:,}." for name, count in called if count]
 
 
-def whole_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
-    """A row a score of the whole set: its name, then its value in every part of `scored_parts`."""
-    scores = [metrics[part] for part in scored_parts(metrics)]
-    rows = [["beats", *(f"{score['beats']:,}" for score in scores)]]
+def whole_rows(
+    metrics: Mapping[str, Any],
+    intervals: Mapping[str, Any] | None = None,
+    certain: Sequence[str] | None = None,
+) -> list[list[str]]:
+    """A row a score of the whole set: its name, then its value in every part of `scored_parts`.
+
+    `intervals` are of the first of them; `certain` are the scores that have them beside them, None for all.
+    """
+    leading, *others = [metrics[part] for part in scored_parts(metrics)]
+    rows = [["beats", *(f"{score['beats']:,}" for score in (leading, *others))]]
     for name, key, as_percent in _WHOLE:
-        rows.append([name, *(percent(s[key], 2) if as_percent else number(s[key]) for s in scores)])
+        digits = 2 if as_percent else None
+        ends = intervals[key] if intervals and (certain is None or key in certain) else None
+        values = [with_interval(score[key], None, digits) for score in others]
+        rows.append([name, with_interval(leading[key], ends, digits), *values])
     return rows
+
+
+def mistake_rows(facts: Facts, most: int = 30) -> Rows:
+    """The most frequent mistakes, a row each under `MISTAKE_HEADINGS`."""
+    classes = facts["classes"]
+    mistakes = [
+        (count, true, called, sum(row))
+        for true, row in zip(classes, facts["metrics"][leading(facts)]["confusion"], strict=True)
+        for called, count in zip(classes, row, strict=True)
+        if count and true != called
+    ]
+    worst = sorted(mistakes, key=lambda one: -one[0])[:most]
+    return [[true, called, f"{n:,} of {of:,}", percent(n / of)] for n, true, called, of in worst]
 
 
 def budget_rows(budget: Mapping[str, Any], classes: Sequence[str]) -> list[list[str]]:
@@ -184,3 +260,13 @@ def intra_patient_sentence(facts: Mapping[str, Any]) -> str | None:
         "These scores are intra-patient: beats of one patient stand in training and in what is scored. "
         "They say nothing about new patients."
     )
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> Iterator[list[str]]:
+    """A row a value of nested plain data: the names on the way to it, and the value."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{key} ")
+        else:
+            text = f"{value:,.1f}" if isinstance(value, float) else str(value)
+            yield [f"{above}{key}".replace("_", " "), text]

@@ -57,10 +57,11 @@ def log_results(
     with SummaryWriter(str(folder / "tensorboard")) as writer:
         for part in parts:
             _add_curves(writer, part, predictions[part], classes)
-        for part in parts[:-1]:
-            writer.add_figure(f"confusion/{part}", confusion_matrix(metrics[part]["confusion"], classes))
-        figure = confident_mistakes(predictions=predictions[parts[-1]], classes=classes, **examples)
-        writer.add_figure(f"beats/{parts[-1]}_most_confident_mistakes", figure)
+        if config.report.pictures != "none":
+            for part in parts[:-1]:
+                writer.add_figure(f"confusion/{part}", confusion_matrix(metrics[part]["confusion"], classes))
+            figure = confident_mistakes(predictions=predictions[parts[-1]], classes=classes, **examples)
+            writer.add_figure(f"beats/{parts[-1]}_most_confident_mistakes", figure)
         _add_report(writer, folder, parts[-1])
         _add_networks(writer, folder, model)
         _add_settings(writer, config, final_scores(metrics))

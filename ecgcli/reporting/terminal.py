@@ -24,8 +24,9 @@ def print_report(facts: Mapping[str, Any], console: Console | None = None) -> No
 
     Args:
         facts: as for `ecgcli.reporting.report.write_report`, of which it reads `title`, `data`,
-            `protocol`, `class_map`, `classes`, `audit`, `metrics` and `error_budget`: plain data all,
-            so that a finished run can be shown again from its JSON files.
+            `protocol`, `class_map`, `classes`, `audit`, `metrics`, `error_budget`, `intervals` and
+            `operating_point`: plain data all, so that a finished run can be shown again from its JSON
+            files.
         console: where to; None prints to the standard output.
     """
     console = console or Console(highlight=False)
@@ -51,16 +52,28 @@ def print_report(facts: Mapping[str, Any], console: Console | None = None) -> No
         console.print()
         _line(console, warning, "bold yellow")
 
-    _print_table(console, tables.CLASS_HEADINGS, tables.class_rows(score, classes), strong=4)
+    intervals = facts.get("intervals")
+    rows = tables.class_rows(score, classes, intervals, certain=("recall", "called_normal"))
+    if intervals and _width(console) < WIDTH:  # there is room for the intervals or for whole names
+        rows = [[name, *row[1:]] for name, row in zip(classes, rows, strict=True)]
+    _print_table(console, tables.CLASS_HEADINGS, rows, strong=4)
     for sentence in tables.absence_sentences(score, classes):
         _line(console, sentence)
     parts = [
         part if part in ("test", "validation") else "value" for part in tables.scored_parts(facts["metrics"])
     ]
-    _print_table(console, ("whole set", *parts), tables.whole_rows(facts["metrics"]))
+    certain = ("accuracy", "macro_f1", "abnormal_called_normal")
+    _print_table(console, ("whole set", *parts), tables.whole_rows(facts["metrics"], intervals, certain))
+    if intervals:
+        _line(console, f"In brackets {100 * intervals['level']:g}% intervals. {intervals['why']}")
     between = tables.fold_sentence(facts)
     if between:
         _line(console, between)
+
+    point = facts.get("operating_point")
+    if point and point["name"] != "argmax":
+        console.print()
+        _line(console, point["sentence"])
 
     budget = facts.get("error_budget")
     if budget:
@@ -90,9 +103,10 @@ def _line(console: Console, sentence: str, style: str = "") -> None:
 
 def _text(console: Console, words: str, style: str = "") -> Text:
     """Text as it is: no markup, and nothing that the output cannot write."""
+    words = words.replace("–", "-")  # of intervals: one column in every font
     if not console.encoding.startswith("utf"):
         words = (
-            words.replace("→", "->").replace("–", "-").replace("−", "-").encode("ascii", "replace").decode()
+            words.replace("→", "->").replace("−", "-").replace("≥", ">=").encode("ascii", "replace").decode()
         )
     return Text(words, style=style)
 

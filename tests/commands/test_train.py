@@ -35,6 +35,7 @@ def test_a_run_folder_holds_all_that_it_promises(finished_run: Run) -> None:
         "run.json",
         "metrics.json",
         "report.md",
+        "report.html",
         "model/model.json",
         "model/model.safetensors",
     ):
@@ -43,7 +44,10 @@ def test_a_run_folder_holds_all_that_it_promises(finished_run: Run) -> None:
     for part in ("validation", "test"):
         frame = pd.read_parquet(path / "predictions" / f"{part}.parquet")
         classes = finished_run.metrics["classes"]
-        assert list(frame.columns) == ["record", "subject", "sample", "label", *(f"p_{c}" for c in classes)]
+        wanted = ["record", "subject", "sample", "label", *(f"p_{c}" for c in classes)]
+        wanted += [f"raw_{c}" for c in classes] if frame.columns.str.startswith("raw_").any() else []
+        around = ["heart_rate", "rhythm", "fault"] if part == "test" else []
+        assert list(frame.columns) == [*wanted, "predicted", *around]
         assert frame[[f"p_{c}" for c in classes]].sum(axis=1).to_numpy() == pytest.approx(1)
         assert frame.equals(frame.sort_values(["record", "sample"], ignore_index=True))
     assert not list(path.glob("**/.*")), "nothing temporary is left"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from ecgcli.reporting.describe_tables import classes_section, quality_section
 from ecgcli.reporting.describe_terminal import print_description
 from ecgcli.reporting.description import between_records, faults, memory_sentence, near_sentences
 from ecgcli.reporting.page import Page, Section, html
-from tests.reporting.browser import measured, needs_browser, screenshot
+from tests.reporting.browser import Tables, needs_browser, stands_whole
 
 AAMI = ("N", "S", "V", "F", "Q")
 EVERYONE = Nearest(np.array([0.05, 0.2, np.inf], np.float32), near=0.4, accuracy=0.98, macro_f1=0.88)
@@ -131,40 +130,6 @@ def _recording(name: str, number: int, **change: Any) -> RecordFacts:
         "unknown": {},
     }
     return RecordFacts(name=name, subject=f"subject {name}", **(facts | change))
-
-
-class Tables(HTMLParser):
-    """The rows of the tables of a page, their cells as text."""
-
-    def __init__(self, markup: str) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.words: list[str] = []
-        self._inside = False
-        self.feed(markup)
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th"):
-            self.rows[-1].append("")
-            self._inside = True
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th"):
-            self._inside = False
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-        if self._inside:
-            self.rows[-1][-1] += data.strip()
-
-    def row(self, head: str) -> list[str]:
-        return next(row for row in self.rows if row and row[0] == head)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 def written(description: Description, folder: Path) -> tuple[str, Tables]:
@@ -420,20 +385,4 @@ def test_a_wide_terminal_has_the_shares_of_every_part_too() -> None:
 @pytest.mark.promise
 def test_the_page_stands_whole_in_a_browser_without_a_network(tmp_path: Path) -> None:
     path = write_page(made_up(leads=2), tmp_path)
-    markup = path.read_text(encoding="utf-8")
-    for width in (1280, 400):
-        seen = measured(markup, width)
-        assert seen["scrolled"] <= seen["width"] <= width, f"no sideways scrolling at {width} pixels"
-        assert len(seen["images"]) == markup.count("<img") == 5
-        assert all(image["complete"] and image["pixels"] > 1000 for image in seen["images"])
-        if width == 1280:
-            wide = seen
-    light = screenshot(path, 1280, wide["height"])
-    assert light.shape == (wide["height"], 1280, 3)
-    for image in wide["images"]:
-        left, top, right, bottom = map(round, image["box"])
-        shown = light[top:bottom, left:right].reshape(-1, 3)
-        assert len(np.unique(shown, axis=0)) > 50, "something is drawn"
-        assert (shown == 255).all(axis=1).mean() > 0.3, "on the page's own ground"
-    dark = screenshot(path, 1280, wide["height"], "--blink-settings=preferredColorScheme=0")
-    assert dark.mean() < 60 < 200 < light.mean()
+    assert stands_whole(path) == 5

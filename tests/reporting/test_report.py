@@ -11,6 +11,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ecgcli.reporting.report import write_report
+from tests.reporting.conftest import CLASSES, FIND_95, made_up, older, run, run_of
+
+pytestmark = pytest.mark.usefixtures("unpainted")
 
 
 def parsed(report: Path) -> list[Token]:
@@ -42,15 +45,18 @@ def words(report: Path) -> str:
 def test_the_first_lines_say_what_was_trained_on_what(report: Path) -> None:
     lines = report.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# demo-by_subject-two_stage-cnn-s0-0a1b2c3d"
-    assert "trained on 2,010 beats of demo under the protocol by_subject: 600 optimizer steps" in lines[2]
-    assert "Scores are of the test part, 740 beats." in lines[2]
+    matters = ("What it misses", "How sure that is, and for whom", "What it costs")
+    assert [line.split("**")[1] for line in lines[2:5]] == [*matters]
+    assert "trained on 2,010 beats of demo under the protocol by_subject: 600 optimizer steps" in lines[6]
+    assert "Scores are of the test part, 740 beats." in lines[6]
     assert "intra-patient" not in "\n".join(lines)
 
 
 @pytest.mark.promise
 def test_an_intra_patient_protocol_says_so_in_the_first_lines(tmp_path: Path, facts: dict[str, Any]) -> None:
     facts["protocol"]["intra_patient"] = True
-    opening = "\n".join(write_report(tmp_path, facts).read_text(encoding="utf-8").splitlines()[:6])
+    opening = "\n".join(write_report(tmp_path, facts).read_text(encoding="utf-8").splitlines()[:9])
+    assert "(intra-patient): they say nothing about new patients" in opening
     assert "These scores are intra-patient" in opening
     assert "They say nothing about new patients." in opening
 
@@ -67,12 +73,17 @@ def test_the_tables_hold_the_scores_that_were_given(report: Path, facts: dict[st
         "V Ventricular ectopic",
         "F Fusion of ventricular and normal",
     ]
-    v = score["per_class"]["V"]
-    shares = [f"{100 * v[key]:.1f}%" for key in ("recall", "wrong_share", "called_normal")]
-    assert classes[3][1:] == ["90", *shares, f"{v['f1']:.3f}"]
+    v, ends = score["per_class"]["V"], facts["intervals"]["per_class"]["V"]
+    shares = [
+        f"{100 * v[key]:.1f}% ({100 * ends[key][0]:.1f}–{100 * ends[key][1]:.1f})"
+        for key in ("recall", "wrong_share", "called_normal")
+    ]
+    assert classes[3][1:] == ["90", *shares, f"{v['f1']:.3f} ({ends['f1'][0]:.3f}–{ends['f1'][1]:.3f})"]
     assert classes[4][1:] == ["no beats", "", "", "", ""]
     assert whole[0] == ["", "test", "validation"]
-    assert whole[2] == ["accuracy", *(f"{100 * facts['metrics'][p]['accuracy']:.2f}%" for p in whole[0][1:])]
+    low, high = (f"{100 * end:.2f}" for end in facts["intervals"]["accuracy"])
+    test, validation = (f"{100 * facts['metrics'][part]['accuracy']:.2f}%" for part in whole[0][1:])
+    assert whole[2] == ["accuracy", f"{test} ({low}–{high})", validation], "intervals are of what leads"
 
 
 def test_every_row_of_every_table_has_all_its_cells(tmp_path: Path, facts: dict[str, Any]) -> None:
@@ -98,7 +109,8 @@ def test_every_picture_is_there_under_a_relative_name(tmp_path: Path, facts: dic
         for child in token.children or ()
         if child.type == "image"
     ]
-    names = ["classes", "confusion", "trade_off", "examples", "learning", "balance"]
+    names = ["classes", "confusion", "trade_off", "reliability", "risk_coverage"]
+    names += ["examples", "learning", "balance"]
     assert pictures == [f"figures/{name}.png" for name in names]
     for picture in pictures:
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
@@ -121,26 +133,82 @@ def test_the_trade_off_begins_where_the_model_decides(report: Path, facts: dict[
     (costs,) = (t for t in tables(report) if t[0][0].startswith("a beat is called"))
     score = facts["metrics"]["test"]
     beats = facts["predictions"]["test"]
-    decided = beats[[f"p_{c}" for c in facts["classes"]]].to_numpy().argmax(axis=1) > 0
-    abnormal = (beats["label"] != "N").to_numpy()
-    assert costs[1][1:] == [
+    alarm, abnormal = (beats[column] != "N" for column in ("predicted", "label"))
+    assert costs[0][3] == "false alarms per hour" and (alarm & ~abnormal).sum() > 0
+    assert costs[1] == [
+        "the most probable class",
         f"{100 * score['abnormal_called_normal']:.1f}%",
-        f"{100 * decided[~abnormal].mean():.1f}%",
-        f"{100 * abnormal[decided].mean():.1f}%",
+        f"{100 * alarm[~abnormal].mean():.1f}%",
+        f"{(alarm & ~abnormal).sum() / 0.5:.3g}",
+        f"{100 * abnormal[alarm].mean():.1f}%",
     ]
     validation = facts["predictions"]["validation"]
     scores = sorted(1 - validation.loc[validation["label"] != "N", "p_N"].astype(float))
     assert len(scores) == 110, "so that 5, 2 and 1% allow for 5, 2 and 1 missed beats of validation"
     for row, allowed in zip(costs[2:], (5, 2, 1), strict=True):
         assert f"≥ {scores[allowed]:.3g}, to miss at most {allowed}%" in row[0]
+        missed = (1 - beats.loc[abnormal, "p_N"] < scores[allowed]).mean()
+        assert row[1] == (f"{100 * missed:.1f}%" if missed else "0.0%")
+
+
+@pytest.mark.promise
+def test_an_operating_point_stands_beside_the_most_probable_class(tmp_path: Path) -> None:
+    facts = run(FIND_95)
+    report = write_report(tmp_path, facts)
+    (costs,) = (t for t in tables(report) if t[0][0].startswith("a beat is called"))
+    assert [row[0] for row in costs[1:3]] == ["the operating point sensitivity", "the most probable class"]
+    assert costs[1][1] == f"{100 * facts['metrics']['test']['abnormal_called_normal']:.1f}%"
+    beats = facts["predictions"]["test"]
+    argmax = beats[[f"p_{c}" for c in CLASSES]].to_numpy().argmax(axis=1) == 0
+    assert costs[2][1] == f"{100 * argmax[beats['label'] != 'N'].mean():.1f}%"
+    assert "sensitivity of 95% was asked for (reached)" in words(report)
+
+
+def test_how_sure_it_is_stands_in_tables(report: Path, facts: dict[str, Any]) -> None:
+    found = {table[0][1]: table for table in tables(report)}
+    after = facts["calibration"]["after"]
+    row = found["ECE"][2]
+    assert row[0] == "test, after" and row[4].startswith(f"{after['test']['nll']:.3f} (")
+    (aim, *_), share = found["a person sees beats less sure than"][1:], facts["review"]["shares"][0]
+    assert aim[2:4] == [f"{100 * share['shown'][key]:.1f}%" for key in ("handed_over", "missed")]
+    patients = {row[0]: row for row in found["over all beats"]}
+    assert patients["F recall"][1] == "no beats"
+    assert patients["accuracy"][2] == f"{100 * facts['per_patient']['accuracy']['mean']:.1f}%"
+
+
+def test_a_class_that_rests_on_one_record_is_shown_without_it(tmp_path: Path) -> None:
+    test = made_up(1, {"N": 600, "S": 60, "V": 90, "F": 30})
+    moved = (test["label"] == "S") & (test.groupby("label").cumcount() < 40)
+    test.loc[moved, ["record", "subject"]] = "232"
+    test.loc[(test["label"] == "S") & ~moved, ["record", "subject"]] = "208"
+    test = test.sort_values(["record", "sample"], ignore_index=True)
+    facts = run_of({"validation": made_up(0, {"N": 300, "S": 30, "V": 60, "F": 20}), "test": test})
+    report = write_report(tmp_path, facts)
+    held = int(((test["label"] == "S") & (test["record"] == "232")).sum())
+    (row,) = next(t[1:] for t in tables(report) if "of the beats" in t[0])
+    assert row[:3] == ["S", "232", f"{held} of 60"]
+    others = facts["predictions"]["test"].query("label == 'S' and record != '232'")
+    assert row[4] == f"{100 * (others['predicted'] == 'S').mean():.1f}%"
+    ranges = next(t for t in tables(report) if "lowest, one patient left out" in t[0])
+    assert ranges[1][0] == "S recall" and "(without " in ranges[1][3]
+    assert f"Record 232 holds {held} of the 60 S beats" in words(report)
+
+
+@pytest.mark.promise
+def test_a_run_of_before_is_reported_without_what_nobody_asked_it(tmp_path: Path) -> None:
+    report = write_report(tmp_path, older(run()))
+    text = report.read_text(encoding="utf-8")
+    assert "## Scores of the test part" in text and "None" not in text
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert not [h for h in headings if "Calibration" in h or "cost" in h or "certain" in h]
 
 
 @pytest.mark.promise
 def test_without_test_scores_the_report_is_of_validation_and_says_so(
     tmp_path: Path, facts: dict[str, Any]
 ) -> None:
-    facts["metrics"]["test"] = facts["predictions"]["test"] = facts["error_budget"] = None
-    facts["support"].pop("test")
+    facts = run_of({"validation": facts["predictions"]["validation"].drop(columns="predicted")})
+    facts["error_budget"] = None
     report = write_report(tmp_path, facts)
     text = report.read_text(encoding="utf-8")
     assert "Scores are of the validation part, 410 beats; the test part was not scored." in text

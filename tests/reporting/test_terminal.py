@@ -12,6 +12,7 @@ from rich.console import Console
 from ecgcli.evaluation.metrics import score
 from ecgcli.reporting.tables import percent
 from ecgcli.reporting.terminal import print_report
+from tests.reporting.conftest import FIND_95, older, run
 
 
 def printed(facts: dict[str, Any], **console: Any) -> str:
@@ -34,20 +35,23 @@ def test_plain_text_of_80_columns_without_colours_or_boxes(facts: dict[str, Any]
 
 @pytest.mark.promise
 def test_the_table_holds_the_three_columns_with_support_and_f1(facts: dict[str, Any]) -> None:
-    text = printed(facts)
-    one = facts["metrics"]["test"]["per_class"]["S"]
+    facts["score"] = facts["metrics"]["test"]
+    text = printed(facts, width=100)
+    one, ends = (facts[key]["per_class"]["S"] for key in ("score", "intervals"))
+    said = {
+        key: f"{100 * one[key]:.1f}% ({100 * ends[key][0]:.1f}-{100 * ends[key][1]:.1f})"
+        for key in ("recall", "called_normal")
+    }
+    expected = ["50", said["recall"], f"{100 * one['wrong_share']:.1f}%", said["called_normal"]]
+    expected = " ".join([*expected, f"{one['f1']:.3f}"]).split()
     (row,) = (line for line in text.splitlines() if line.startswith("S Supraventricular"))
-    assert row.split()[3:] == [
-        "50",
-        f"{100 * one['recall']:.1f}%",
-        f"{100 * one['wrong_share']:.1f}%",
-        f"{100 * one['called_normal']:.1f}%",
-        f"{one['f1']:.3f}",
-    ]
+    assert row.split()[3:] == expected
+    row = next(line for line in printed(facts, width=80).splitlines() if line.startswith("S "))
+    assert row.split() == ["S", *expected], "the intervals come before the whole names"
     for name, key in (("macro-F1", "macro_f1"), ("MCC", "mcc"), ("Cohen's kappa", "kappa")):
         (row,) = (line for line in text.splitlines() if line.startswith(name))
-        expected = [f"{facts['metrics'][part][key]:.3f}" for part in ("test", "validation")]
-        assert row.split()[-2:] == expected
+        for part in ("test", "validation"):
+            assert f"{facts['metrics'][part][key]:.3f}" in row.split()
     called = facts["metrics"]["test"]["abnormal_called_normal"]
     (row,) = (line for line in text.splitlines() if line.startswith("abnormal beats called normal"))
     assert f"{100 * called:.2f}%" in row
@@ -58,7 +62,8 @@ def test_what_does_not_exist_is_said_in_words(facts: dict[str, Any]) -> None:
     beats = facts["predictions"]["test"].copy()
     beats["p_N"] += beats["p_V"]
     beats["p_V"] = 0
-    facts["metrics"]["test"] = score(beats, facts["classes"])
+    facts["metrics"]["test"] = score(beats.drop(columns="predicted"), facts["classes"])
+    facts["intervals"] = None
     text = printed(facts, width=100)
     (fusion,) = (line for line in text.splitlines() if line.startswith("F Fusion"))
     assert fusion.split()[-2:] == ["no", "beats"]
@@ -66,6 +71,26 @@ def test_what_does_not_exist_is_said_in_words(facts: dict[str, Any]) -> None:
     assert "none predicted" in ventricular and "0.0%" in ventricular
     assert "nan" not in text.lower() and "None" not in text
     assert "leave out F: no beats" in text
+
+
+def test_the_intervals_say_what_was_drawn(facts: dict[str, Any]) -> None:
+    said = " ".join(printed(facts).split())
+    low, high = (f"{100 * end:.2f}" for end in facts["intervals"]["accuracy"])
+    assert f"{100 * facts['metrics']['test']['accuracy']:.2f}% ({low}-{high})" in said
+    assert "In brackets 95% intervals. Whole patients were drawn (5 patients)" in said
+    assert max(map(len, printed(facts, width=200).splitlines())) <= 100
+
+
+def test_an_operating_point_is_told_where_it_is_another_than_the_most_probable_class() -> None:
+    assert "sensitivity of 95% was asked for" in " ".join(printed(run(FIND_95)).split())
+    assert "is called what is most probable" not in " ".join(printed(run()).split())
+
+
+@pytest.mark.promise
+def test_a_run_of_before_is_shown_as_it_was(facts: dict[str, Any]) -> None:
+    text = printed(older(facts))
+    (row,) = (line for line in text.splitlines() if line.startswith("S Supraventricular"))
+    assert len(row.split()) == 8 and "(" not in row and "In brackets" not in text
 
 
 def test_the_error_budget_stands_below_for_two_stages_only(facts: dict[str, Any]) -> None:
@@ -80,7 +105,8 @@ def test_the_error_budget_stands_below_for_two_stages_only(facts: dict[str, Any]
 
 
 def test_a_finished_run_is_shown_from_its_json_alone(facts: dict[str, Any]) -> None:
-    kept = ("title", "data", "protocol", "class_map", "classes", "audit", "metrics", "error_budget")
+    kept = ["title", "data", "protocol", "class_map", "classes", "audit", "metrics", "error_budget"]
+    kept += ["intervals", "operating_point"]
     read_back = json.loads(json.dumps({key: facts[key] for key in kept}))
     assert printed(read_back) == printed(facts)
 
