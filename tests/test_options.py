@@ -54,8 +54,8 @@ DEFAULTS = {
 TOGETHER = [
     "data=demo",
     "sampling=two_stage model=resnet loss=focal augment=standard logger=csv beat.rhythm=true",
-    "sampling=rebalanced model=convnext loss=class_balanced logger=mlflow beat.morphology=true calibration=none"
-    " operating_point=precision",
+    "sampling=rebalanced model=convnext loss=class_balanced logger=mlflow beat.morphology=true"
+    " calibration=none operating_point=precision",
     "protocol=k_fold protocol.k=3 model=minirocket loss=logit_adjusted beat.rhythm=true operating_point=cost",
     "protocol=intra_patient model=baseline_cnn optimizer=sgd logger=wandb beat.rhythm=true model.fusion=add"
     " calibration=bias operating_point=sensitivity",
