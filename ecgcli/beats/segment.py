@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,9 @@ from ecgcli.beats.rhythm import RHYTHM_CONTEXT, RHYTHM_NAMES, rhythm_features
 from ecgcli.choices import Beat, CentredBeat, GivenBeat, KaggleBeat
 from ecgcli.errors import EcgError
 from ecgcli.recordings.resample import rate_ratio, resample
+
+LONGEST_BRIDGE = 1.0
+"""In seconds: gaps up to this are bridged by a straight line."""
 
 _KAGGLE_RATE = 360  # Hz of MIT-BIH, from which the Kaggle files were cut
 _KAGGLE_STEP = 3
@@ -207,7 +211,7 @@ class Segmenter:
     ) -> Cut:
         """Cuts the beats of one recording.
 
-        Missing samples (NaN) are bridged by straight lines; a flat stretch gives zeros, never NaN. Windows
+        Missing samples (NaN) are bridged (`bridged`); a flat stretch gives zeros, never NaN. Windows
         that reach over an edge of the recording repeat its first or last sample.
 
         Args:
@@ -235,16 +239,72 @@ class Segmenter:
         time = signal.shape[1]
         if len(positions) and (positions[0] < 0 or positions[-1] >= time or (np.diff(positions) < 0).any()):
             raise EcgError(f"positions of beats do not ascend within the signal's {time} samples")
-        leads = np.stack([_bridged(signal[i]) for i in self.leads_taken(lead_names)])
-        if isinstance(self.beat, CentredBeat):
-            cut = _cut_centred(self.beat, self.length, leads, rate, positions)
-        else:
-            cut = _cut_kaggle(leads, rate, positions)
+        ratio = self.ratio(rate)
+        leads = np.stack([bridged(signal[i], rate) for i in self.leads_taken(lead_names)])
+        cut = self.cut_resampled(resample(leads, ratio), np.rint(positions * float(ratio)).astype(np.int64))
         if self.beat.rhythm:
-            # of all positions: beats that are left out here are neighbours all the same
-            rhythm = rhythm_features(positions, rate)[cut.kept]
-            cut = cut._replace(features=np.hstack([rhythm, cut.features]))
-        return cut
+            cut = self.with_rhythm(cut, positions, rate)
+        begin, end = np.floor(cut.span[:, 0] / float(ratio)), np.ceil(cut.span[:, 1] / float(ratio))
+        if isinstance(self.beat, KaggleBeat):
+            begin = positions[cut.kept]
+        return cut._replace(span=np.stack([begin, end], axis=1).clip(0, time).astype(np.int64))
+
+    def ratio(self, rate: float) -> Fraction:
+        """Samples at the rate that beats are cut at, for each sample of a recording of `rate` Hz."""
+        return rate_ratio(rate, _KAGGLE_RATE if isinstance(self.beat, KaggleBeat) else self.beat.rate)
+
+    def scale(self, leads: npt.NDArray[np.floating]) -> npt.NDArray[np.float64] | None:
+        """Middle and spread of each lead of a recording, where beats are scaled by the whole of it.
+
+        Args:
+            leads: (leads, time) the whole recording, at the rate that beats are cut at; may be a memory map.
+
+        Returns:
+            (2, leads), or None for other scalings.
+        """
+        if not (isinstance(self.beat, CentredBeat) and self.beat.scaling == "record"):
+            return None
+        # The 5th to 95th percentile reaches into the QRS complexes and still shrugs off artefacts; 3.29
+        # makes it a standard deviation where values are normally distributed. 50,000 values tell them.
+        some = np.asarray(leads[:, :: leads.shape[1] // 50_000 + 1]).astype(np.float32)
+        low, middle, high = np.percentile(some, [5, 50, 95], axis=-1)
+        return np.stack([middle, np.where(high - low > FLAT, (high - low) / 3.29, 1.0)])
+
+    def cut_resampled(
+        self,
+        leads: npt.NDArray[np.floating],
+        marks: npt.NDArray[np.int64],
+        scale: npt.NDArray[np.float64] | None = None,
+    ) -> Cut:
+        """Cuts the beats of a recording, or of a piece of it, at the rate that beats are cut at.
+
+        What is near the ends of a piece is cut as if the recording ended there; `context_beats` and the
+        window say how far that reaches. Rhythm is not among the features: `with_rhythm` adds it.
+
+        Args:
+            leads: (leads, time) finite, those that were asked for.
+            marks: (k,) ascending positions of the R peaks, in samples of `leads`.
+            scale: what `scale` gave for the whole recording; None takes `leads` for the whole.
+
+        Returns:
+            The beats; `span` in samples of `leads`.
+        """
+        if isinstance(self.beat, CentredBeat):
+            scale = self.scale(leads) if scale is None else scale
+            return _cut_centred(self.beat, self.length, leads.astype(np.float32), marks, scale)
+        return _cut_kaggle(leads[0].astype(np.float64), np.minimum(marks, leads.shape[1] - 1))
+
+    def with_rhythm(self, cut: Cut, samples: npt.NDArray[np.int64], rate: float) -> Cut:
+        """Puts the features of the rhythm before those that a cut has.
+
+        Args:
+            cut: the beats.
+            samples: (k,) positions of all R peaks, also of those that were left out, which are neighbours all
+                the same.
+            rate: samples per second of the positions, in Hz.
+        """
+        rhythm = rhythm_features(samples, rate)[cut.kept]
+        return cut._replace(features=np.hstack([rhythm, cut.features]))
 
 
 def _place(lead: str | int, names: list[str]) -> int | None:
@@ -254,10 +314,7 @@ def _place(lead: str | int, names: list[str]) -> int | None:
     return lead if isinstance(lead, int) and lead < len(names) else None
 
 
-def _cut_kaggle(lead: npt.NDArray[np.floating], rate: float, samples: npt.NDArray[np.int64]) -> Cut:
-    ratio = rate_ratio(rate, _KAGGLE_RATE)
-    lead = resample(lead, ratio)[0].astype(np.float64)
-    marks = np.minimum(np.rint(samples * float(ratio)).astype(np.int64), len(lead) - 1)
+def _cut_kaggle(lead: npt.NDArray[np.float64], marks: npt.NDArray[np.int64]) -> Cut:
     interval, next_interval = np.diff(marks)[:-1], np.diff(marks)[1:]
     width = (interval + 0.2 * next_interval).astype(np.int64)  # of marks[:-2], in samples of 360 Hz
     kept = np.flatnonzero(width > 0)
@@ -278,30 +335,23 @@ def _cut_kaggle(lead: npt.NDArray[np.floating], rate: float, samples: npt.NDArra
     seen = within < _KAGGLE_LENGTH
     beats[np.repeat(np.arange(len(kept)), count)[seen], 0, within[seen]] = values[seen]
     # all of the window counts, as its extremes set the scale even where its end is cut off
-    end = np.ceil((start + width) / float(ratio)).astype(np.int64)
-    return Cut(beats, kept, np.stack([samples[kept], end], axis=1), _nothing(len(kept)))
+    return Cut(beats, kept, np.stack([start, start + width], axis=1), _nothing(len(kept)))
 
 
 def _cut_centred(
     beat: CentredBeat,
     length: int,
-    leads: npt.NDArray[np.floating],
-    rate: float,
-    samples: npt.NDArray[np.int64],
+    leads: npt.NDArray[np.float32],
+    marks: npt.NDArray[np.int64],
+    scale: npt.NDArray[np.float64] | None,
 ) -> Cut:
-    raw_time = leads.shape[1]
-    ratio = rate_ratio(rate, beat.rate)
-    leads = resample(leads, ratio).astype(np.float32)  # (leads, time)
-    if beat.scaling == "record":
-        # The 5th to 95th percentile reaches into the QRS complexes and still shrugs off artefacts; 3.29
-        # makes it a standard deviation where values are normally distributed. 50,000 values tell them.
-        low, middle, high = np.percentile(leads[:, :: leads.shape[1] // 50_000 + 1], [5, 50, 95], axis=-1)
-        spread = np.where(high - low > FLAT, (high - low) / 3.29, 1.0)
+    if scale is not None:
+        middle, spread = scale
         leads = ((leads - middle[:, None]) / spread[:, None]).astype(np.float32)
-    start = np.rint(samples * float(ratio)).astype(np.int64) - round(beat.before * beat.rate)
+    start = marks - round(beat.before * beat.rate)
     index = np.clip(start[:, None] + np.arange(length), 0, leads.shape[1] - 1)  # (m, length)
     beats = np.stack([lead[index] for lead in leads], axis=1)  # (m, leads, length)
-    features = _nothing(len(samples))
+    features = _nothing(len(marks))
     if beat.morphology:
         usual = usual_beats(beats)
         features = morphology_features(beats, usual, beat.rate, beat.before)
@@ -310,21 +360,43 @@ def _cut_centred(
         beats -= beats.mean(axis=-1, keepdims=True)
         deviation = beats.std(axis=-1, keepdims=True)
         beats /= np.where(deviation > FLAT, deviation, 1.0)
-    span = np.stack([np.floor(start / float(ratio)), np.ceil((start + length) / float(ratio))], axis=1)
-    span = np.clip(span, 0, raw_time).astype(np.int64)
-    return Cut(beats, np.arange(len(samples)), span, features)
+    span = np.stack([start, start + length], axis=1)
+    return Cut(beats, np.arange(len(marks)), span, features)
 
 
 def _nothing(n: int) -> npt.NDArray[np.float32]:
     return np.zeros((n, 0), np.float32)
 
 
-def _bridged(lead: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    there = np.isfinite(lead)
-    if there.all():
+def bridged(
+    lead: npt.NDArray[np.floating], rate: float, before: float | None = None
+) -> npt.NDArray[np.floating]:
+    """A lead without missing samples.
+
+    A gap of up to `LONGEST_BRIDGE` is bridged by a straight line. A longer one holds the last value before it
+    and, for the last `LONGEST_BRIDGE` of it, the first one after it; what no value came before is 0.
+
+    Args:
+        lead: (time,), NaN where samples are missing.
+        rate: samples per second, in Hz.
+        before: the last value before `lead`, of a piece of a recording; None for none.
+
+    Returns:
+        (time,) finite.
+    """
+    missing = ~np.isfinite(lead)
+    if not missing.any():
         return lead
-    if not there.any():
-        return np.zeros_like(lead)
     filled = lead.copy()
-    filled[~there] = np.interp(np.flatnonzero(~there), np.flatnonzero(there), lead[there])
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]])))
+    longest = round(LONGEST_BRIDGE * rate)
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        left = before if start == 0 else filled[start - 1]
+        right = filled[end] if end < len(lead) else None
+        if left is not None and right is not None and end - start <= longest:
+            filled[start:end] = np.interp(np.arange(start, end), [start - 1, end], [left, right])
+            continue
+        filled[start:end] = 0 if left is None else left
+        if right is not None:
+            filled[max(start, end - longest) : end] = right
     return filled
