@@ -234,12 +234,12 @@ class IntraPatient(Choice):
 class KFold(Choice):
     """Folds of whole subjects, stratified by class; every fold is tested once, the next one validates.
 
-    `records=ds1` takes the records of DS1 alone, without class Q.
+    `records=ds1` takes the records of DS1 alone, `unpaced` those of DS1 and DS2; both without class Q.
     """
 
     name: Literal["k_fold"]
     k: Annotated[int, Field(ge=3, le=100)]
-    records: Literal["all", "ds1"]
+    records: Literal["all", "ds1", "unpaced"]
     seed: Annotated[int, Field(ge=0)]
 
 

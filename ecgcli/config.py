@@ -98,9 +98,11 @@ def _beats_suit_data(data: str, beat: str, rhythm: bool) -> None:
 
 def _protocol_suits_data(data: str, choice: Protocol) -> None:
     protocol = choice.name
-    if data == "demo" and getattr(choice, "records", None) == "ds1":
+    records = getattr(choice, "records", "all")
+    if data == "demo" and records != "all":
         raise ValueError(
-            "protocol.records=ds1 contradicts data=demo: DS1 are records of MIT-BIH; use data=mitdb"
+            f"protocol.records={records} contradicts data=demo: DS1 and DS2 are records of MIT-BIH; "
+            f"use data=mitdb"
         )
     if protocol == "kaggle" and data != "kaggle":
         raise ValueError(

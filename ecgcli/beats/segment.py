@@ -152,6 +152,11 @@ class Segmenter:
         return max(following, rhythm, MORPHOLOGY_CONTEXT if self._morphology else 0)
 
     @property
+    def reach(self) -> float:
+        """Seconds of signal before or after R that a window takes, whatever the beats around it are."""
+        return max(self.beat.before, self.beat.after) if isinstance(self.beat, CentredBeat) else 0.0
+
+    @property
     def context(self) -> str:
         """What a beat needs around its R peak, in words."""
         if isinstance(self.beat, CentredBeat):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ecgcli.beats.de_chazal import DS1, refuse_absent, scored
+from ecgcli.beats.de_chazal import DS1, DS2, refuse_absent, scored
 from ecgcli.beats.part import Part, Rows, in_records, n_subjects, refuse_half, refuse_unknown
 from ecgcli.beats.subjects import beats_per_class, hold_out, subject_folds
 from ecgcli.beats.table import BeatTable
@@ -55,11 +55,12 @@ def k_fold(table: BeatTable, protocol: KFold, test: bool) -> list[Part]:
     """
     refuse_half(table, "k_fold")
     rows = np.arange(len(table))
-    if protocol.records == "ds1":
-        refuse_absent(table, "k_fold", {"DS1": DS1})
-        rows = np.flatnonzero(in_records(table, DS1) & scored(table))
-    else:
+    if protocol.records == "all":
         refuse_unknown(table, "k_fold")
+    else:
+        wanted = {"DS1": DS1} if protocol.records == "ds1" else {"DS1": DS1, "DS2": DS2}
+        refuse_absent(table, "k_fold", wanted)
+        rows = np.flatnonzero(in_records(table, sum(wanted.values(), ())) & scored(table))
     counts, subject = beats_per_class(table, rows)
     k = protocol.k
     if k > len(counts):
@@ -104,7 +105,11 @@ def _refuse_rare(table: BeatTable, rows: Rows, fold: Rows, k: int, counts: Rows)
 
 
 def _folds_statement(protocol: KFold, subjects: int, test: bool) -> str:
-    whose = " of DS1, without class Q and without any beat of DS2" if protocol.records == "ds1" else ""
+    whose = {
+        "all": "",
+        "ds1": " of DS1, without class Q and without any beat of DS2",
+        "unpaced": " of DS1 and DS2 (the paced records are left out), without class Q",
+    }[protocol.records]
     scored = "saw none of its subject's beats" if test else "trained on none of its subject's beats"
     pooled = f"the scores pool {protocol.k} models"
     if not test:

@@ -212,6 +212,16 @@ def test_the_folds_of_ds1_hold_no_beat_of_ds2(k: int, seed: int) -> None:
         assert beats_of[0] == beats_of[1]  # what stands in DS2 plays no part
 
 
+def test_unpaced_folds_are_of_ds1_and_ds2_together() -> None:
+    table = a_table(MITBIH)
+    folds = parts(table, k_fold(5, "unpaced"))
+    wanted = np.flatnonzero([table.records[i] in DS1 + DS2 for i in table.record])
+    kept = wanted[table.label[wanted] != CLASSES.index("Q")]
+    np.testing.assert_array_equal(np.sort(np.concatenate([scored(part) for part in folds])), kept)
+    assert folds[0].classes == ("N", "S", "V", "F")
+    assert "DS1 and DS2 (the paced records are left out), without class Q" in folds[0].statement
+
+
 def test_folds_of_ds1_need_its_records() -> None:
     some = {name: beats for name, beats in MITBIH.items() if name not in ("106", "232", "230")}
     with pytest.raises(
