@@ -58,8 +58,10 @@ def test_applied_to_a_recording_it_gives_the_mean_of_its_folds(run: Run) -> None
     found = run.predict(signal, 360, peaks=peaks)
     columns = [f"p_{name}" for name in run.model.classes]
     beats_, _, _, features = run.model.segmenter.cut(signal[None], 360, ("MLII",), peaks)
-    alone = [run.model.member(i).predict(beats_, features=features) for i in range(3)]
-    assert found[columns].to_numpy() == pytest.approx(np.mean(alone, axis=0))
+    mean = np.mean([run.model.member(i).raw(beats_, features=features) for i in range(3)], axis=0)
+    assert run.model.facts.calibration.method == "temperature"  # which comes after the mean
+    powered = mean ** (1 / run.model.facts.calibration.temperature)
+    assert found[columns].to_numpy() == pytest.approx(powered / powered.sum(axis=1, keepdims=True))
 
 
 def test_evaluation_repeats_the_out_of_fold_scores(

@@ -122,10 +122,11 @@ def test_a_run_speaks_plainly_and_ends_with_what_to_do_next(tmp_path: Path) -> N
     process = start(place, "trainer.epochs=1")
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0
-    last = out.strip().splitlines()[-3:]
+    last = out.strip().splitlines()[-4:]
     assert last[0].startswith("Run folder   outputs/train/demo-by_subject-imbalanced-cnn-s0-")
-    assert last[1].startswith("TensorBoard  tensorboard --logdir outputs/train")
-    assert last[2].startswith("Next         ecg train ")
+    assert (place / last[1].removeprefix("Report       ")).is_file()
+    assert last[2].startswith("TensorBoard  tensorboard --logdir outputs/train")
+    assert last[3].startswith("Next         ecg train ")
     said = [line for line in errors.splitlines() if not line.startswith("ecg: ")]
     assert len(said) == 1, said
     assert said[0].strip().startswith("all   1/1  loss")
