@@ -142,6 +142,8 @@ def _wandb(config: TrainConfig, choice: WandbLog, folder: Path, place: str) -> W
     _need("wandb", "wandb")
     if choice.offline:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    # how long wandb waits for its own process: a busy machine takes longer than its 30 seconds
+    os.environ.setdefault("WANDB__SERVICE_WAIT", "300")
     with _told("logger=wandb"), _same_random():
         import wandb
 
