@@ -92,7 +92,7 @@ def _measured(x: Floats, rate: float) -> Frames:
     else:
         low, high = x.min(axis=2), x.max(axis=2)
     held = np.zeros_like(missing)
-    for end in (low, high):
+    for end in (low, high) if x.shape[2] > 1 else ():
         at_end = x == end[..., None]
         held += (at_end[..., 1:] & at_end[..., :-1]).mean(axis=2, dtype=np.float32)
     step, part = max(1, round(_STEP * rate)), max(2, round(_PART * rate))
