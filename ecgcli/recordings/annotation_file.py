@@ -15,7 +15,7 @@ import numpy as np
 from ecgcli.errors import EcgError
 from ecgcli.recordings.record import Annotations
 
-_SYMBOLS = MappingProxyType(
+SYMBOLS = MappingProxyType(
     {
         **dict(enumerate("NLRaVFJASEj/Q~", start=1)),
         **{16: "|", 18: "s", 19: "T", 20: "*", 21: "D", 22: '"', 23: "=", 24: "p", 25: "B", 26: "^", 27: "t"},
@@ -23,7 +23,10 @@ _SYMBOLS = MappingProxyType(
         **{39: "(", 40: ")", 41: "r"},
     }
 )
-_NOTE, _SKIP, _NUM, _SUB, _CHN, _AUX = 22, 59, 60, 61, 62, 63
+"""Code of an annotation in the file → its symbol."""
+
+NOTE, SKIP, NUM, SUB, CHN, AUX = 22, 59, 60, 61, 62, 63
+"""Codes with a meaning for the file itself: a comment, and the modifiers."""
 
 
 def read_annotations(file: Path) -> tuple[Annotations, float | None]:
@@ -51,7 +54,7 @@ def read_annotations(file: Path) -> tuple[Annotations, float | None]:
             f"{file}: truncated: its closing mark is missing; expected a whole WFDB annotation file"
         )
     try:
-        samples, codes, subtypes, notes = _decode(content)
+        samples, codes, subtypes, nums, notes = _decode(content)
     except (IndexError, ValueError):
         raise EcgError(f"{file}: damaged; expected a WFDB annotation file") from None
     rate, names, first = _preamble(samples, codes, notes)
@@ -65,41 +68,51 @@ def read_annotations(file: Path) -> tuple[Annotations, float | None]:
             symbol=np.array([names.get(code) or f"<{code}>" for code in codes[first:]], dtype=np.str_),
             subtype=np.array(subtypes[first:], dtype=np.int64),
             aux=np.array(notes[first:], dtype=np.str_),
+            num=np.array(nums[first:], dtype=np.int64),
         ),
         rate,
     )
 
 
-def _decode(content: bytes) -> tuple[list[int], list[int], list[int], list[str]]:
+def _decode(content: bytes) -> tuple[list[int], list[int], list[int], list[int], list[str]]:
     words = np.frombuffer(content, dtype="<u2").tolist()
     samples: list[int] = []
     codes: list[int] = []
     subtypes: list[int] = []
+    nums: list[int] = []
     notes: list[str] = []
-    at = now = 0
+    at = now = num = 0
     while words[at]:
         code, value = words[at] >> 10, words[at] & 1023
         at += 1
-        if code < _SKIP:
+        if code < SKIP:
             now += value
             if code:  # code 0 is no annotation: it only moves on in time
                 samples.append(now)
                 codes.append(code)
                 subtypes.append(0)
+                nums.append(num)  # it holds until another is given
                 notes.append("")
-        elif code == _SKIP:  # a signed 32-bit time difference, its upper half first
+        elif code == SKIP:  # a signed 32-bit time difference, its upper half first
             jump = words[at] << 16 | words[at + 1]
             now += jump - (1 << 32) if jump >> 31 else jump
             at += 2
-        elif code == _SUB:
-            subtypes[-1] = (value & 255) - 256 if value & 128 else value & 255
-        elif code == _AUX:
+        elif code == SUB:
+            subtypes[-1] = _signed(value)
+        elif code == NUM:
+            num = _signed(value)
+            nums[-1:] = [num] if nums else []
+        elif code == AUX:
             notes[-1] = content[2 * at : 2 * at + value].decode("latin-1").rstrip("\0")
             at += (value + 1) // 2
-        # _NUM and _CHN say which lead was looked at: nothing here depends on it
+        # CHN says which lead was looked at: nothing here depends on it
     if any(words[at:]):
         raise ValueError("something follows the closing mark")
-    return samples, codes, subtypes, notes
+    return samples, codes, subtypes, nums, notes
+
+
+def _signed(value: int) -> int:
+    return (value & 127) - (value & 128)
 
 
 def _preamble(
@@ -107,11 +120,11 @@ def _preamble(
 ) -> tuple[float | None, dict[int, str], int]:
     """The notes at sample 0 that speak about the file itself: its rate and the codes that it defines."""
     rate: float | None = None
-    names = dict(_SYMBOLS)
+    names = dict(SYMBOLS)
     defining = False
     first = 0
     for first in range(len(codes) + 1):
-        if first == len(codes) or codes[first] != _NOTE or samples[first] != 0:
+        if first == len(codes) or codes[first] != NOTE or samples[first] != 0:
             break
         note = notes[first]
         if note.startswith("## time resolution:"):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import BEAT_SYMBOLS, NON_BEAT_SYMBOLS
 from ecgcli.recordings.annotation_file import read_annotations
+from ecgcli.recordings.annotation_writer import encoded
 from ecgcli.recordings.record import Annotations, Record
 
 _MITDB = {"202": "201"}
@@ -341,7 +342,7 @@ def write_record(
             write_dir=str(beside),
         )
         if record.annotations is not None:
-            _write_annotations(beside, record.name, record.annotations, annotator)
+            (beside / f"{record.name}.{annotator}").write_bytes(encoded(record.annotations))
         for file in sorted(beside.iterdir(), key=lambda file: file.suffix == ".hea"):
             file.replace(folder / file.name)  # the header last: a record without one is not there
     except OSError as error:
@@ -354,23 +355,3 @@ def write_record(
         ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def _write_annotations(folder: Path, name: str, annotations: Annotations, annotator: str) -> None:
-    import wfdb
-
-    if not len(annotations):
-        (folder / f"{name}.{annotator}").write_bytes(b"\0\0")
-        return
-    known = {label.symbol for label in wfdb.io.annotation.ann_labels}
-    if others := sorted(set(annotations.symbol.tolist()) - known):  # wfdb would make comments of them
-        raise ValueError(f"no annotation symbol of the standard: {others[0]}")
-    wfdb.wrann(
-        name,
-        annotator,
-        sample=annotations.sample,
-        symbol=annotations.symbol.tolist(),
-        subtype=annotations.subtype,
-        aux_note=annotations.aux.tolist(),
-        write_dir=str(folder),
-    )
