@@ -71,7 +71,7 @@ def encoded(annotations: Annotations, rate: float | None = None) -> bytes:
             raise ValueError(f"a {field} outside −128 to 127")
     notes = {i: _note_words(str(annotations.aux[i])) for i in np.flatnonzero(annotations.aux != "").tolist()}
 
-    # where each annotation starts, in 16-bit words: [SKIP, difference (2)] ..., code, [num], [subtype], [note]
+    # where each annotation starts, in 16-bit words: SKIP and difference (3) ..., code, num, subtype, note
     whole_skips, rest = np.divmod(gap, _LONGEST)
     skips = whole_skips + (rest > 1023)
     num_changes = np.diff(num, prepend=0) != 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,16 @@ from ecgcli.recordings.aami import BEAT_SYMBOLS, NON_BEAT_SYMBOLS
 from ecgcli.recordings.annotation_file import read_annotations
 from ecgcli.recordings.annotation_writer import encoded
 from ecgcli.recordings.record import Annotations, Record
+from ecgcli.recordings.units import mv_per
+from ecgcli.recordings.wfdb_header import (
+    BITS,
+    MISSING,
+    check_signal_files,
+    lead_name,
+    millivolts,
+    read_header,
+    voltages,
+)
 
 _MITDB = {"202": "201"}
 # noise was added to two recordings of MIT-BIH (Moody, Muldrow & Mark 1984)
@@ -55,23 +65,8 @@ _PATIENT = re.compile(
     r"^#[ \t]*patient[ \t]*(?:number|no\.?|:|#)?[ \t]*(\d+)[ \t]*$", re.IGNORECASE | re.MULTILINE
 )
 
-_BITS = {
-    "8": 8,
-    "16": 16,
-    "24": 24,
-    "32": 32,
-    "61": 16,
-    "80": 8,
-    "160": 16,
-    "212": 12,
-    "310": 32 / 3,
-    "311": 32 / 3,
-}
-_MISSING = {"80": -128, "310": -512, "311": -512, "212": -2048, "16": -32768, "61": -32768}
 _LIMIT = {"16": 32767, "212": 2047}
-"""Of each WFDB signal format: bits a sample; the value of a missing sample; the largest one written."""
-
-_MV = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
+"""The largest value that each written format holds."""
 
 
 def record_names(folder: Path) -> list[str]:
@@ -140,17 +135,15 @@ def read_record(path: Path, digital: bool = False, annotator: str | None = "atr"
             signal file outside its own folder, or an annotation lies outside the signal.
     """
     path = path.absolute()
-    header = _read_header(path)
-    _check_signal_files(path, header)
+    header = read_header(path)
+    check_signal_files(path, header)
     signal = _read_signal(path, header, digital)
-    kept = [i for i, unit in enumerate(header.units) if unit in _MV]
-    if not kept:
-        raise EcgError(f"{path}.hea: holds no voltage: units {', '.join(header.units)}; expected mV")
+    kept = voltages(path, header)
     return Record(
         name=path.name,
         signal=signal if len(kept) == len(signal) else signal[kept],
         rate=float(header.fs),
-        leads=tuple(header.sig_name[i] or f"signal {i + 1}" for i in kept),
+        leads=tuple(lead_name(header, i) for i in kept),
         annotations=record_annotations(path, annotator, float(header.fs), signal.shape[1])
         if annotator
         else None,
@@ -167,69 +160,13 @@ def voltage_units(path: Path) -> tuple[str, ...]:
     Raises:
         EcgError: the header is missing or unreadable.
     """
-    return tuple(unit for unit in _read_header(path.absolute()).units if unit in _MV)
-
-
-def _read_header(path: Path) -> Any:
-    import wfdb
-
-    hea = Path(f"{path}.hea")
-    if not hea.is_file():
-        raise EcgError(f"{hea}: no such header file; expected a WFDB record of that name")
-    try:
-        text = hea.read_text(encoding="utf-8", errors="replace")
-        words = [line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("#")]
-        for name in words[1:]:
-            if (
-                name in (".", "..", "~")
-                or PurePosixPath(name).name != name
-                or PureWindowsPath(name).name != name
-            ):
-                raise EcgError(f"{hea}: names the signal file {name!r}; expected a file of its own folder")
-        header = wfdb.rdheader(str(path))
-    except EcgError:
-        raise
-    except OSError as error:
-        raise EcgError(f"{hea}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # the parser raises whatever a malformed line leads it to
-        raise EcgError(
-            f"{hea}: unreadable header; expected a first line such as '100 2 360 650000'"
-        ) from error
-    if isinstance(header, wfdb.MultiRecord):
-        raise EcgError(f"{hea}: a record of several segments; expected a record of one")
-    lines = len(header.file_name or [])
-    if not header.n_sig or header.n_sig != lines:
-        raise EcgError(
-            f"{hea}: its first line announces {header.n_sig} signals, {lines} are described below it"
-        )
-    if not header.fs > 0:
-        raise EcgError(f"{hea}: a sampling rate of {header.fs} Hz; expected one above 0")
-    return header
-
-
-def _check_signal_files(path: Path, header: Any) -> None:
-    bits: defaultdict[str, float] = defaultdict(float)
-    for name, fmt, per_frame in zip(header.file_name, header.fmt, header.samps_per_frame, strict=True):
-        if not (path.parent / name).is_file():
-            raise EcgError(f"{path.parent / name}: no such signal file; {path.name}.hea names it")
-        bits[name] += _BITS.get(fmt, np.nan) * (per_frame or 1)
-    for name, frame in bits.items():
-        if not header.sig_len or np.isnan(frame):  # an unstated length, a compressed format
-            continue
-        offset = header.byte_offset[header.file_name.index(name)] or 0
-        expected = offset + int(np.ceil(header.sig_len * frame / 8))
-        size = (path.parent / name).stat().st_size
-        said = f"{path.name}.hea says {header.sig_len} samples, which take {expected} bytes"
-        if size < expected:
-            raise EcgError(f"{path.parent / name}: truncated: {size} bytes; {said}")
-        if size > expected + 4:  # the last few samples may be padded to a whole group
-            raise EcgError(f"{path.parent / name}: disagrees with its header: {size} bytes; {said}")
+    return tuple(unit for unit in read_header(path.absolute()).units if mv_per(unit))
 
 
 def _read_signal(path: Path, header: Any, digital: bool) -> npt.NDArray[np.floating]:
     import wfdb
 
-    narrow = all(_BITS.get(fmt, 32) <= 16 for fmt in header.fmt)
+    narrow = all(BITS.get(fmt, 32) <= 16 for fmt in header.fmt)
     try:
         read = wfdb.rdrecord(str(path), physical=False, return_res=16 if narrow else 32)
     except Exception as error:  # a damaged file fails anywhere in the decoder
@@ -249,13 +186,7 @@ def _read_signal(path: Path, header: Any, digital: bool) -> npt.NDArray[np.float
             )
     if digital:
         return raw.astype(np.float64)
-    signal = raw.astype(np.float32)
-    for i, lead in enumerate(signal):
-        if header.fmt[i] in _MISSING:
-            lead[raw[i] == _MISSING[header.fmt[i]]] = np.nan
-        lead -= np.float32(header.baseline[i] or 0)
-        lead /= np.float32((header.adc_gain[i] or 200.0) / _MV.get(header.units[i], 1.0))
-    return signal
+    return millivolts(raw, header, range(len(raw)))
 
 
 def record_annotations(path: Path, annotator: str, rate: float, time: int) -> Annotations:
@@ -334,7 +265,7 @@ def write_record(
             fs=int(record.rate) if float(record.rate).is_integer() else record.rate,
             units=["mV"] * leads,
             sig_name=list(record.leads),
-            d_signal=np.where(np.isnan(units), _MISSING[fmt], units).astype(np.int64),
+            d_signal=np.where(np.isnan(units), MISSING[fmt], units).astype(np.int64),
             fmt=[fmt] * leads,
             adc_gain=[float(gain)] * leads,
             baseline=[0] * leads,
