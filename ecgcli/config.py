@@ -170,6 +170,22 @@ class EvalTrainer(Choice):
     threads: Positive | None
 
 
+class ExportConfig(Choice):
+    """Everything that `ecg export` needs."""
+
+    run: str
+    format: Literal["onnx", "torchscript", "safetensors"]
+    output: str | None
+    data_dir: str | None
+    trainer: ExportTrainer
+
+
+class ExportTrainer(Choice):
+    """How to compute."""
+
+    threads: Positive | None
+
+
 class FetchConfig(Choice):
     """Everything that `ecg fetch` needs; `timeout` in seconds without a byte."""
 
@@ -224,10 +240,12 @@ class ScoreConfig(Choice):
 
 
 EvalConfig.model_rebuild()
+ExportConfig.model_rebuild()
 
 PATH_FIELDS: dict[str, frozenset[str]] = {
     "train": frozenset({"data_dir", "data.path", "data.subjects", "logger.tracking_uri", "calibration.from"}),
     "eval": frozenset({"run", "against", "data_dir", "output", "data.path", "data.subjects"}),
+    "export": frozenset({"run", "output", "data_dir"}),
     "fetch": frozenset({"data_dir", "data.path", "data.subjects"}),
     "describe": frozenset({"data_dir", "output", "data.path", "data.subjects"}),
     "info": frozenset({"data_dir"}),

@@ -11,7 +11,7 @@ import pytest
 from ecgcli import __version__
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-ALL = ["fetch", "describe", "train", "eval", "score", "info"]
+ALL = ["fetch", "describe", "train", "eval", "export", "score", "info"]
 
 
 def ecg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -104,8 +104,8 @@ def test_an_unknown_command_is_met_with_the_nearest(tmp_path: Path) -> None:
     ended = ecg("trian", cwd=tmp_path)
     assert ended.returncode == 1
     assert ended.stderr == (
-        "ecg: unknown command 'trian': expected fetch, describe, train, eval, score or info; did you mean "
-        "train?\n"
+        "ecg: unknown command 'trian': expected fetch, describe, train, eval, export, score or info; "
+        "did you mean train?\n"
     )
 
 

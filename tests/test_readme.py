@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from ecgcli.cli import COMMANDS, EXAMPLES
-from ecgcli.config import DescribeConfig, EvalConfig, FetchConfig, InfoConfig, ScoreConfig, TrainConfig, parse
+from ecgcli.config import (
+    DescribeConfig,
+    EvalConfig,
+    ExportConfig,
+    FetchConfig,
+    InfoConfig,
+    ScoreConfig,
+    TrainConfig,
+    parse,
+)
 from tests.conftest import REAL_DATA, ROOT, compose_values
 
 FILLED_IN = {"<sampling>": "two_stage", "<data>": "mitdb"}
@@ -58,7 +67,7 @@ def test_a_shown_command_is_one_that_the_program_takes(line: str) -> None:
     if word in ("eval", "fetch"):
         values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
     configs = {"train": TrainConfig, "eval": EvalConfig, "score": ScoreConfig, "info": InfoConfig}
-    configs |= {"fetch": FetchConfig, "describe": DescribeConfig}
+    configs |= {"fetch": FetchConfig, "describe": DescribeConfig, "export": ExportConfig}
     parse(configs[word], values)
 
 

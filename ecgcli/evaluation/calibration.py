@@ -28,7 +28,7 @@ COLDEST, HOTTEST = 0.05, 20.0
 
 BINS = 15
 
-_FLOOR = 1e-38
+PROBABILITY_FLOOR = 1e-38
 """Below any probability in single precision: what is 0 counts as this."""
 
 _PRIOR = 0.1
@@ -262,7 +262,7 @@ def _stated(probability: Floats, truth: npt.NDArray[np.int64]) -> tuple[Floats, 
 
 
 def _log(probability: Floats) -> Floats:
-    scaled: Floats = np.log(probability.clip(_FLOOR, None))
+    scaled: Floats = np.log(probability.clip(PROBABILITY_FLOOR, None))
     return scaled
 
 

@@ -19,9 +19,10 @@ from ecgcli.errors import EcgError
 from ecgcli.learning.checkpoints import WholeFiles, keeping, read
 from ecgcli.learning.classifier import Classifier
 from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
+from ecgcli.learning.facts import ModelFacts, NetworkFacts
 from ecgcli.learning.loggers import build_loggers
 from ecgcli.learning.losses import TrainingLoss
-from ecgcli.learning.model import Model, ModelFacts, NetworkFacts
+from ecgcli.learning.model import Model
 from ecgcli.learning.networks import build
 from ecgcli.learning.progress import bar_wanted, progress, quiet_libraries
 from ecgcli.learning.sampling import Stream, class_weights

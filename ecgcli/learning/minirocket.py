@@ -41,6 +41,9 @@ did best on held-out training beats of the Kaggle file.
 CPU_BLOCK = 32
 """Beats transformed at once on a CPU: what comes of them stays in its cache."""
 
+BIASES_AT_ONCE = 8
+"""Biases compared with in one step of an exported model: more would take too much memory."""
+
 
 def dilations(length: int, per_kernel: int) -> list[tuple[int, int]]:
     """Dilations of every kernel, spread exponentially up to the length of the beat.
@@ -153,6 +156,9 @@ class MinirocketNetwork(nn.Module):
         """
         if not self.prepared:
             raise RuntimeError("MiniRocket takes its biases from training beats: call prepare(x, seed) first")
+        traced = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+        if traced or torch.compiler.is_exporting():
+            return self._shares_in_few_steps(x)
         block = CPU_BLOCK if x.device.type == "cpu" else 256
         with torch.autocast(x.device.type, enabled=False):
             return torch.cat([self._shares(part) for part in torch.split(x.float(), block)])
@@ -170,6 +176,23 @@ class MinirocketNetwork(nn.Module):
                 counts = [torch.gt(output, bias, out=above).sum(2) for bias in biases.unbind()]
                 shares[:, rows, columns] = torch.stack(counts, 2).transpose(0, 1) / output.shape[2]
         return shares.flatten(1)
+
+    def _shares_in_few_steps(self, x: Tensor) -> Tensor:
+        """The same for other programs: a graph of few steps, for any number of beats."""
+        shares = []
+        first = 0
+        for i, (dilation, number) in enumerate(self.dilations):
+            biases = self.biases[:, first : (first := first + number), None]  # (kernels, number, 1)
+            weights = self.leads[i, :, :, None] * KERNELS[:, None]  # (kernels, leads, taps)
+            halves = []
+            for rows, padded in self._halves(i):
+                margin = dilation * (TAPS - 1) // 2 if padded else 0
+                output = F.conv1d(x, weights[rows], padding=margin, dilation=dilation).unsqueeze(2)
+                few = torch.split(biases[rows], BIASES_AT_ONCE, 1)
+                parts = [(output > some).float().mean(-1) for some in few]
+                halves.append(torch.cat(parts, 2))
+            shares.append(torch.stack(halves, 2).flatten(1, 2))  # (batch, kernels, number)
+        return torch.cat(shares, 2).flatten(1)
 
     def _convolve(self, x: Tensor, i: int, rows: slice, dilation: int, padded: bool) -> Tensor:
         """(batch, leads, time) → (kernels, batch, time) of some kernels at the i-th dilation."""

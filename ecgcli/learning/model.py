@@ -7,16 +7,14 @@ no code from it.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -24,41 +22,15 @@ from torch import nn
 from ecgcli.beats.protocol import Part
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import Choice, Network, Size
-from ecgcli.config import parse
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.calibration import Calibration, calibrate
 from ecgcli.evaluation.operating_point import OperatingPoint, decide
 from ecgcli.files import whole, write_json
 from ecgcli.learning.datamodule import EVALUATION_BATCH
+from ecgcli.learning.facts import ModelFacts, NetworkFacts, compose, read_facts
 from ecgcli.learning.networks import build
-from ecgcli.learning.tasks import ANOMALY
 
-FORMAT = 1
-
-
-class NetworkFacts(Choice):
-    """What it takes to build one network of a model."""
-
-    architecture: Network
-    leads: Size
-    length: Size
-    features: Annotated[int, Field(ge=0, le=4096)] = 0
-    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
-
-
-class ModelFacts(Choice):
-    """`model.json`."""
-
-    format: Literal[1]
-    kind: Literal["single", "two_stage"]
-    members: Annotated[int, Field(ge=1, le=100)] = 1
-    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
-    segmenter: dict[str, Any]
-    networks: dict[str, NetworkFacts]
-    trained_on: dict[str, Any]
-    calibration: Calibration = Calibration()
-    operating_point: OperatingPoint = OperatingPoint()
+__all__ = ["Model", "ModelFacts", "NetworkFacts", "compose", "outputs", "probabilities", "settled"]
 
 
 @dataclass(frozen=True)
@@ -168,7 +140,7 @@ class Model:
         Raises:
             EcgError: if a file is missing, damaged, or of another format version.
         """
-        facts = _read_facts(folder / "model.json")
+        facts = read_facts(folder / "model.json")
         path = folder / "model.safetensors"
         try:
             weights = load_file(path)
@@ -199,34 +171,6 @@ def _prefix(facts: ModelFacts, number: int, name: str) -> str:
     return f"{name}/" if facts.members == 1 else f"{number}/{name}/"
 
 
-def _read_facts(path: Path) -> ModelFacts:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise EcgError(f"{path} is missing: a model folder holds model.json and model.safetensors") from None
-    except (OSError, ValueError) as error:
-        raise EcgError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        found = values.get("format") if isinstance(values, dict) else None
-        raise EcgError(f"{path} has format {found!r}: this version of ecgcli reads format {FORMAT}")
-    try:
-        facts = parse(ModelFacts, values)
-    except EcgError as error:
-        raise EcgError(f"{path} is damaged: {error}") from None
-    expected = {"single": {"all"}, "two_stage": {"anomaly", "type"}}[facts.kind]
-    if set(facts.networks) != expected:
-        raise EcgError(f"{path} is damaged: a {facts.kind} model has the networks {sorted(expected)}")
-    outputs = {
-        "all": facts.classes,
-        "anomaly": ANOMALY,
-        "type": tuple(name for name in facts.classes if name != "N"),
-    }
-    wrong = [name for name, network in facts.networks.items() if network.classes != outputs[name]]
-    if wrong:
-        raise EcgError(f"{path} is damaged: network {wrong[0]} has other classes than the model")
-    return facts
-
-
 def probabilities(
     network: nn.Module,
     signal: npt.NDArray[np.float32],
@@ -244,30 +188,6 @@ def probabilities(
             beside = torch.from_numpy(features[chosen]).to(device) if features.shape[1] else None
             outputs.append(network(batch, beside).double().softmax(1).cpu())
     return np.asarray(torch.cat(outputs).numpy())
-
-
-def compose(
-    classes: tuple[str, ...],
-    types: tuple[str, ...],
-    anomaly: npt.NDArray[np.float64],
-    kind: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """Puts the two stages of a cascade together.
-
-    Args:
-        classes: names of all classes.
-        types: names of the abnormal classes, the columns of `kind`.
-        anomaly: (n, 2) probabilities of normal and abnormal.
-        kind: (n, len(types)) probabilities of the type, given that the beat is abnormal.
-
-    Returns:
-        (n, len(classes)) probabilities: p(N) = 1 − a, p(k) = a · t_k.
-    """
-    composed = np.empty((len(anomaly), len(classes)))
-    composed[:, classes.index("N")] = anomaly[:, 0]
-    for k, name in enumerate(types):
-        composed[:, classes.index(name)] = anomaly[:, 1] * kind[:, k]
-    return composed
 
 
 def outputs(

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ecgcli.beats.segment import Segmenter
 from ecgcli.choices import CentredBeat
 from ecgcli.learning.attribution import attribute, attribute_table, flat
-from ecgcli.learning.model import ANOMALY, Model, ModelFacts, NetworkFacts
+from ecgcli.learning.model import Model, ModelFacts, NetworkFacts
+from ecgcli.learning.tasks import ANOMALY
 from tests.learning.test_networks import NAMES, default, ready
 
 BEAT = CentredBeat(

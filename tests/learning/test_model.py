@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from ecgcli.beats.segment import Segmenter
 from ecgcli.choices import CentredBeat, Cnn
 from ecgcli.errors import EcgError
-from ecgcli.learning.model import ANOMALY, Model, ModelFacts, NetworkFacts, compose
+from ecgcli.learning.model import Model, ModelFacts, NetworkFacts, compose
 from ecgcli.learning.networks import build
+from ecgcli.learning.tasks import ANOMALY
 
 CNN = Cnn(
     name="cnn",

@@ -1,0 +1,84 @@
+"""`ecg export`: a trained model for other programs, checked against PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecgcli.commands.beats_at_hand import beats_of, simulated_beats
+from ecgcli.config import ExportConfig
+from ecgcli.errors import EcgError
+from ecgcli.files import as_typed
+from ecgcli.models import open_model, run_of
+from ecgcli.runs import OUTPUTS
+
+ENDINGS = {"onnx": ".onnx", "torchscript": ".pt", "safetensors": ""}
+
+
+def export(config: ExportConfig) -> None:
+    """Writes a model in another form and says how far it is from PyTorch, and how fast.
+
+    Raises:
+        EcgError: if the model cannot be read or written, or what was written does not agree with PyTorch.
+    """
+    source = as_typed(config.run)
+    if source.suffix.lower() == ".onnx" and not source.is_dir():
+        raise EcgError(f"run={source} is exported already; expected a run folder or a model folder")
+    final = _output(config, source)
+    if config.trainer.threads:
+        import torch
+
+        torch.set_num_threads(config.trainer.threads)
+    model, description = open_model(source)
+    print(f"model    {description}")
+    run = run_of(source)
+    try:
+        tried = beats_of(run, config.data_dir) if run else simulated_beats(model.facts)
+    except EcgError as error:
+        print(f"data     not at hand ({error})")
+        tried = simulated_beats(model.facts)
+
+    import torch
+
+    from ecgcli.learning import export as exporting
+    from ecgcli.learning.model import Model
+
+    assert isinstance(model, Model)
+    found = exporting.export(model, config.format, final, tried.signal, tried.features)
+    print(
+        f"parity   {len(tried.signal):,} {tried.name}: largest difference of a probability from PyTorch "
+        f"{found.difference:.1e} (at most {exporting.LIMIT:.0e})"
+    )
+    runtime = {"onnx": "onnxruntime", "torchscript": "TorchScript", "safetensors": "reloaded"}[config.format]
+    threads = torch.get_num_threads()
+    print(f"latency  median ms, CPU, {threads} {'thread' if threads == 1 else 'threads'}")
+    print(f"         {'beats at once':<13}  {'PyTorch':>11}  {runtime:>11}")
+    for beats, (pytorch, written) in found.latency.items():
+        print(f"         {beats:<13}  {pytorch:>11.2f}  {written:>11.2f}")
+    print(f"Written  {final} ({_size(final) / 1e6:.1f} MB)")
+
+
+def _output(config: ExportConfig, source: Path) -> Path:
+    """Where to write, checked before any work is done."""
+    ending = ENDINGS[config.format]
+    if config.output is None:
+        run = run_of(source)
+        return OUTPUTS / "export" / f"{(run.path if run else source).resolve().name}{ending}"
+    final = as_typed(config.output)
+    if ending and final.suffix != ending:
+        raise EcgError(f"output={final}: expected a file name that ends in {ending}")
+    if ending and final.is_dir():
+        raise EcgError(f"output={final} is a folder: expected the name of a file")
+    if not ending and final.exists() and (not final.is_dir() or _others(final)):
+        raise EcgError(f"output={final} exists and is no model folder: expected a new name")
+    if not ending and run_of(final):
+        raise EcgError(f"output={final} belongs to a run, which stays as it was trained: expected a new name")
+    return final
+
+
+def _others(folder: Path) -> list[Path]:
+    """What a folder holds beside a model."""
+    return [path for path in folder.iterdir() if path.name not in ("model.json", "model.safetensors")]
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir()))

@@ -1,0 +1,136 @@
+"""What a model is, apart from its weights: `model.json`, read and checked. No torch here.
+
+A model folder holds it as a file, an ONNX or TorchScript file among its metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from ecgcli.choices import Choice, Network, Size
+from ecgcli.config import parse
+from ecgcli.errors import EcgError
+from ecgcli.evaluation.calibration import Calibration
+from ecgcli.evaluation.operating_point import OperatingPoint, Probability
+from ecgcli.learning.tasks import ANOMALY
+
+FORMAT = 1
+
+
+class NetworkFacts(Choice):
+    """What it takes to build one network of a model."""
+
+    architecture: Network
+    leads: Size
+    length: Size
+    features: Annotated[int, Field(ge=0, le=4096)] = 0
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
+
+
+class ModelFacts(Choice):
+    """`model.json`.
+
+    Attributes:
+        format: version of the format.
+        kind: one network, or anomaly detector and type classifier.
+        members: of an ensemble, which gives the mean of them; 1 for a model that is none.
+        classes: names of the classes, in the order of the probabilities.
+        segmenter: how to cut the beats that the model reads, as `Segmenter.to_dict` gives it.
+        networks: `all` alone, or `anomaly` and `type`.
+        trained_on: data, records and subjects.
+        calibration: how the probabilities are corrected.
+        operating_point: how decisions are made of them.
+        review_below: beats whose probability of what they are called is below it are marked for review; None
+            marks none.
+    """
+
+    format: Literal[1]
+    kind: Literal["single", "two_stage"]
+    members: Annotated[int, Field(ge=1, le=100)] = 1
+    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
+    segmenter: dict[str, Any]
+    networks: dict[str, NetworkFacts]
+    trained_on: dict[str, Any]
+    calibration: Calibration = Calibration()
+    operating_point: OperatingPoint = OperatingPoint()
+    review_below: Probability | None = None
+
+
+def read_facts(path: Path) -> ModelFacts:
+    """Reads the `model.json` of a model folder.
+
+    Raises:
+        EcgError: if it is missing, damaged, or of another format version.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise EcgError(f"{path} is missing: a model folder holds model.json and model.safetensors") from None
+    except (OSError, ValueError) as error:
+        raise EcgError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+    return facts_from(text, str(path))
+
+
+def facts_from(text: str, where: str) -> ModelFacts:
+    """Checks what a `model.json` says.
+
+    Args:
+        text: its content.
+        where: what to call it in an error.
+
+    Raises:
+        EcgError: if it is damaged, or of another format version.
+    """
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EcgError(f"{where} is damaged: {str(error).splitlines()[0]}") from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        found = values.get("format") if isinstance(values, dict) else None
+        raise EcgError(f"{where} has format {found!r}: this version of ecgcli reads format {FORMAT}")
+    try:
+        facts = parse(ModelFacts, values)
+    except EcgError as error:
+        raise EcgError(f"{where} is damaged: {error}") from None
+    expected = {"single": {"all"}, "two_stage": {"anomaly", "type"}}[facts.kind]
+    if set(facts.networks) != expected:
+        raise EcgError(f"{where} is damaged: a {facts.kind} model has the networks {sorted(expected)}")
+    outputs = {
+        "all": facts.classes,
+        "anomaly": ANOMALY,
+        "type": tuple(name for name in facts.classes if name != "N"),
+    }
+    wrong = [name for name, network in facts.networks.items() if network.classes != outputs[name]]
+    if wrong:
+        raise EcgError(f"{where} is damaged: network {wrong[0]} has other classes than the model")
+    return facts
+
+
+def compose(
+    classes: tuple[str, ...],
+    types: tuple[str, ...],
+    anomaly: npt.NDArray[np.float64],
+    kind: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Puts the two stages of a cascade together.
+
+    Args:
+        classes: names of all classes.
+        types: names of the abnormal classes, the columns of `kind`.
+        anomaly: (n, 2) probabilities of normal and abnormal.
+        kind: (n, len(types)) probabilities of the type, given that the beat is abnormal.
+
+    Returns:
+        (n, len(classes)) probabilities: p(N) = 1 − a, p(k) = a · t_k.
+    """
+    composed = np.empty((len(anomaly), len(classes)))
+    composed[:, classes.index("N")] = anomaly[:, 0]
+    for k, name in enumerate(types):
+        composed[:, classes.index(name)] = anomaly[:, 1] * kind[:, k]
+    return composed
