@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "describe": Command("look at a data set before training", "describe", "describe", "DescribeConfig"),
     "train": Command("train a classifier and report on it", "train", "train", "TrainConfig"),
     "eval": Command("score a finished run, on its own or other data", "evaluate", "evaluate", "EvalConfig"),
+    "predict": Command("annotate a recording", "predict", "predict", "PredictConfig"),
     "export": Command("write a model for other programs, such as ONNX", "export", "export", "ExportConfig"),
     "score": Command("score annotation files by ANSI/AAMI EC57", "score", "score", "ScoreConfig"),
     "info": Command("versions, devices, data and cache", "info", "info", "InfoConfig"),
@@ -48,6 +49,7 @@ EXAMPLES = (
     "ecg train",
     "ecg train data=kaggle sampling=two_stage 'model.channels=[16,32,64]'",
     "ecg eval run=outputs/train/<run>",
+    "ecg predict input=example",
 )
 
 HYDRA_FLAGS = frozenset(

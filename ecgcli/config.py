@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ecgcli.choices import (
     Argmax,
@@ -170,6 +170,30 @@ class EvalTrainer(Choice):
     threads: Positive | None
 
 
+class PredictConfig(Choice):
+    """Everything that `ecg predict` needs; `rate` in Hz."""
+
+    input: str
+    run: str | None
+    output: str | None
+    rate: Annotated[float, Field(gt=0)] | None
+    units: Literal["mV", "uV", "V"] | None
+    leads: tuple[str, ...] | None
+    peaks: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] | None
+    annotator: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+    table: Literal["csv", "parquet"]
+    page: bool
+    review: Annotated[float, Field(ge=0, le=1)] | None
+    trainer: EvalTrainer
+
+    @field_validator("leads", mode="before")
+    @classmethod
+    def _as_names(cls, value: Any) -> Any:
+        # leads may go by number, and one of them needs no brackets
+        listed = value if isinstance(value, list | tuple) or value is None else [value]
+        return None if listed is None else tuple(str(one) for one in listed)
+
+
 class ExportConfig(Choice):
     """Everything that `ecg export` needs."""
 
@@ -240,11 +264,13 @@ class ScoreConfig(Choice):
 
 
 EvalConfig.model_rebuild()
+PredictConfig.model_rebuild()
 ExportConfig.model_rebuild()
 
 PATH_FIELDS: dict[str, frozenset[str]] = {
     "train": frozenset({"data_dir", "data.path", "data.subjects", "logger.tracking_uri", "calibration.from"}),
     "eval": frozenset({"run", "against", "data_dir", "output", "data.path", "data.subjects"}),
+    "predict": frozenset({"input", "run", "output"}),
     "export": frozenset({"run", "output", "data_dir"}),
     "fetch": frozenset({"data_dir", "data.path", "data.subjects"}),
     "describe": frozenset({"data_dir", "output", "data.path", "data.subjects"}),

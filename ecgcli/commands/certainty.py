@@ -22,10 +22,10 @@ from ecgcli.evaluation.calibration import (
     fit_calibration,
     reliability_bins,
 )
-from ecgcli.evaluation.operating_point import OperatingPoint, fit_operating_point
+from ecgcli.evaluation.operating_point import OperatingPoint, decide, fit_operating_point
 from ecgcli.evaluation.patients import dominated, per_patient, without_each
 from ecgcli.evaluation.predictions import NORMAL, labels, probabilities
-from ecgcli.evaluation.review import review_share, risk_coverage
+from ecgcli.evaluation.review import review_share, review_threshold, risk_coverage
 from ecgcli.evaluation.trade_off import point_costs, trade_off_curve
 from ecgcli.runs import Run
 
@@ -39,7 +39,7 @@ def settle(
     validation: pd.DataFrame | None,
     others: pd.DataFrame | None,
 ) -> Model:
-    """Calibrates a model and fixes its operating point.
+    """Calibrates a model, fixes its operating point, and below which certainty it asks for a person.
 
     Args:
         model: as trained.
@@ -57,7 +57,8 @@ def settle(
     calibration = fit_calibration(probability, truth, model.classes, config.calibration.name, part)
     calibrated = calibrate(probability, calibration)
     point = fit_operating_point(config.operating_point, calibrated, truth, model.classes, part)
-    return model.settled(calibration, point)
+    decided = decide(calibrated, point, model.classes)
+    return model.settled(calibration, point, review_threshold(calibrated, decided))
 
 
 def out_of_fold(config: TrainConfig, table: BeatTable, part: Part) -> pd.DataFrame | None:

@@ -22,8 +22,32 @@ from ecgcli.evaluation.predictions import NORMAL, decisions, labels, probabiliti
 TARGETS = (0.05, 0.02, 0.01)
 """Shares of missed abnormal beats that a review is to bring about, at most."""
 
+LEAST_CERTAIN = 0.05
+"""Share of the held-out beats, the least certain ones, below whose confidence a model asks for a person."""
+
 POINTS = 200
 """Points of a curve, at most; they lie closer where few beats are handed over, which can be paid for."""
+
+
+def review_threshold(
+    probability: npt.NDArray[np.float64], decided: npt.NDArray[np.int64], part: float = LEAST_CERTAIN
+) -> float | None:
+    """The confidence below which a beat is for review: that of the least certain share of held-out beats.
+
+    A share of the beats is what somebody can plan for. How many mistakes are among them is no part of it.
+
+    Args:
+        probability: (n, classes) calibrated probabilities of held-out beats.
+        decided: (n,) the class that each is called.
+        part: share of the beats to hand over, in (0, 1).
+
+    Returns:
+        The threshold; None without beats.
+    """
+    if not len(decided):
+        return None
+    confidence = probability[np.arange(len(decided)), decided]
+    return float(np.quantile(confidence, part, method="lower"))
 
 
 def risk_coverage(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:

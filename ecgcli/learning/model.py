@@ -66,9 +66,11 @@ class Model:
         networks = (network for member in self.members for network in member.values())
         return sum(p.numel() for network in networks for p in network.parameters())
 
-    def settled(self, calibration: Calibration, point: OperatingPoint) -> Model:
+    def settled(
+        self, calibration: Calibration, point: OperatingPoint, review_below: float | None = None
+    ) -> Model:
         """The same networks, calibrated and decided so."""
-        update = {"calibration": calibration, "operating_point": point}
+        update = {"calibration": calibration, "operating_point": point, "review_below": review_below}
         return Model(self.facts.model_copy(update=update), self.members)
 
     def predict(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgcli.evaluation.review import POINTS, TARGETS, review_share, risk_coverage
+from ecgcli.evaluation.review import POINTS, TARGETS, review_share, review_threshold, risk_coverage
 
 CLASSES = ("N", "S", "V")
 
@@ -210,3 +210,15 @@ def test_a_hundred_thousand_beats_are_thinned_to_a_smooth_curve_in_no_time() -> 
     assert 1 - coverage[1] < 1e-4  # dense where few beats are handed over
     assert {len(found[key]) for key in ("confidence", "error_rate", "missed")} == {len(coverage)}
     json.dumps([found, review_share(frame, frame, CLASSES)], allow_nan=False)
+
+
+def test_a_model_asks_about_the_least_certain_twentieth() -> None:
+    certain = np.linspace(0.5, 1.0, 200)
+    probability = np.stack([certain, 1 - certain], axis=1)
+    threshold = review_threshold(probability, np.zeros(200, np.int64))
+    assert threshold is not None
+    assert (certain < threshold).sum() == 9  # a tenth would be more than a twentieth of the steps between
+    # what counts is the class that the beat is called, not the most probable one
+    second = review_threshold(probability, np.ones(200, np.int64))
+    assert second is not None and (1 - certain < second).sum() == 9
+    assert review_threshold(np.empty((0, 2)), np.empty(0, np.int64)) is None

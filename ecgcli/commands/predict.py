@@ -1,0 +1,179 @@
+"""`ecg predict`: from recordings to their annotated beats, what they amount to, and a page to look at."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ecgcli.config import PredictConfig
+from ecgcli.errors import EcgError
+from ecgcli.files import as_typed, whole
+from ecgcli.models import open_model
+from ecgcli.prediction.annotate import Classifier, Progress, annotate
+from ecgcli.prediction.annotated import AnnotatedRecording
+from ecgcli.prediction.events import Summary, summarise
+from ecgcli.prediction.write import summary_values, write
+from ecgcli.recordings.aami import BEAT_SYMBOLS
+from ecgcli.recordings.example import EXAMPLE, example
+from ecgcli.recordings.source import Source, find_sources, open_source
+from ecgcli.recordings.wfdb_io import record_annotations
+from ecgcli.reporting import recording_page
+from ecgcli.reporting.page import write as write_page
+from ecgcli.reporting.recording_terminal import print_recording, print_recordings
+from ecgcli.runs import OUTPUTS, command_line
+
+SHIPPED = Path(__file__).resolve().parent.parent / "shipped"
+"""The model in the box."""
+
+
+def predict(config: PredictConfig) -> None:
+    """Annotates a recording, or every recording of a folder.
+
+    Raises:
+        EcgError: the input or the model cannot be read. Of several recordings the others are annotated all
+            the same, and those that could not be are named.
+    """
+    paths = _paths(config)
+    several = paths != [None] and as_typed(config.input).is_dir()
+    name = as_typed(config.input).resolve().name if several else ""
+    opened = open_model(SHIPPED if config.run is None else config.run, config.trainer.threads)
+    device = _device(opened[0], config)
+    failed: list[str] = []
+    rows: list[dict[str, Any]] = []
+    folder = Path()
+    with _progress() as progress:
+        for path in paths:
+            try:
+                source = example() if path is None else open_source(path, config.rate, config.units)
+                folder = (
+                    as_typed(config.output) if config.output else OUTPUTS / "predict" / (name or source.name)
+                )
+                recording, summary, remarks, files = _one(source, opened, device, config, folder, progress)
+            except EcgError as error:
+                if not several:
+                    raise
+                failed.append(str(error))
+                print(f"ecg predict: {error}", file=sys.stderr)
+                continue
+            rows.append(_row(recording, summary))
+            if not several:
+                print_recording(recording, summary, remarks, files)
+    if several and rows:
+        with whole(folder / "summary.csv") as beside:
+            pd.DataFrame(rows).to_csv(beside, index=False)
+        print_recordings(rows, folder)
+    if failed:
+        raise EcgError(f"{len(failed)} of {len(paths)} recordings of {config.input} could not be annotated")
+
+
+def _device(model: Classifier, config: PredictConfig) -> str:
+    """Where to compute; onnxruntime is for the processor, and torch is not imported for it."""
+    from ecgcli.learning.onnx_model import OnnxModel
+
+    if isinstance(model, OnnxModel):
+        return "cpu"
+    from ecgcli.learning.fit import device
+
+    return str(device(config.trainer.accelerator, config.trainer.threads))
+
+
+def _paths(config: PredictConfig) -> list[Path | None]:
+    """The recordings; None stands for the example."""
+    if config.input == EXAMPLE and not Path(EXAMPLE).exists():
+        return [None]
+    return list(find_sources(as_typed(config.input)))
+
+
+def _one(
+    source: Source,
+    opened: tuple[Classifier, str],
+    device: str,
+    config: PredictConfig,
+    folder: Path,
+    progress: Progress,
+) -> tuple[AnnotatedRecording, Summary, list[str], list[Path]]:
+    model, described = opened
+    recording = annotate(
+        source,
+        model,
+        device=device,
+        peaks=_given_peaks(source, config.peaks),
+        leads=config.leads,
+        review_below=config.review,
+        progress=lambda stage, share: progress(f"{source.name} {stage}", share),
+    )
+    summary = summarise(recording)
+    remarks = [*_seen(model.facts.trained_on, source), *recording.notes]
+    facts = {"command": command_line(), "model": described, "remarks": remarks, "input": str(source.path)}
+    files = write(recording, summary, folder, config.annotator, config.table, facts)
+    if config.page:
+        progress(f"{source.name} page", 0.0)
+        page = recording_page.recording_page(
+            recording, summary, source.read, model=described, remarks=remarks
+        )
+        files.append(write_page(page, folder / f"{recording.name}.html"))
+    return recording, summary, remarks, files
+
+
+def _seen(trained_on: Mapping[str, Any], source: Source) -> list[str]:
+    """What is to be said of a recording that the model was trained on."""
+    database, records = str(trained_on.get("database")), trained_on.get("records", [])
+    place = set(source.path.absolute().parent.parts[-2:])  # mitdb/208 or mitdb/1.0.0/208
+    if database in place and source.path.stem in records:
+        return [
+            "In-sample: the model was trained on this very recording. What it says of it shows how the pages "
+            "look, not how good it is."
+        ]
+    return []
+
+
+def _given_peaks(source: Source, annotator: str | None) -> npt.NDArray[np.int64] | None:
+    """Where somebody has annotated beats."""
+    if annotator is None:
+        return None
+    marks = record_annotations(source.path, annotator, source.rate, source.samples)
+    beats = marks.sample[np.isin(marks.symbol, list(BEAT_SYMBOLS))]
+    if not len(beats):
+        raise EcgError(
+            f"{source.path}.{annotator}: holds no beat annotation, which peaks={annotator} asks for"
+        )
+    return np.unique(beats)
+
+
+def _row(recording: AnnotatedRecording, summary: Summary) -> dict[str, Any]:
+    """A line on one of several recordings."""
+    values = summary_values(recording, summary)
+    return {
+        "recording": recording.name,
+        "seconds": round(summary.seconds, 1),
+        "readable_seconds": round(summary.readable_seconds, 1),
+        "beats": summary.beats,
+        **summary.counts,
+        **{f"{name}_couplets": n for name, n in values["couplets"].items()},
+        **{f"{name}_runs": runs["number"] for name, runs in values["runs"].items()},
+        "pauses": values["pauses"]["number"],
+        "mean_rate": None if summary.mean_rate is None else round(summary.mean_rate, 1),
+        "review": summary.review,
+    }
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda stage, share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda stage, share: bar.update(task, description=stage, completed=share)
