@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,11 @@ class _Header:
     duration: float  # of a data record, in s
     discontinuous: bool
 
+    @property
+    def frame(self) -> int:
+        """Samples of all signals in a data record."""
+        return sum(signal.count for signal in self.signals)
+
 
 def open_edf(path: Path, units: str | None = None) -> Source:
     """Opens an EDF or EDF+ file.
@@ -57,15 +63,14 @@ def open_edf(path: Path, units: str | None = None) -> Source:
         EcgError: the file is missing, truncated or no EDF, or it holds no voltage.
     """
     header = _read_header(path)
-    frame = sum(signal.count for signal in header.signals)
+    frame = header.frame
     data = path.stat().st_size - header.size
-    records = data // (2 * frame) if frame else 0
     if header.records >= 0 and data < header.records * 2 * frame:
         raise EcgError(
             f"{path}: truncated: {data + header.size} bytes; its header says {header.records} data records, "
             f"which take {header.size + header.records * 2 * frame} bytes"
         )
-    records = records if header.records < 0 else header.records
+    records = data // (2 * frame) if header.records < 0 else header.records
     leads = [signal for signal in header.signals if signal.label != _ANNOTATIONS]
     if not leads:
         raise EcgError(f"{path}: holds annotations only; expected an EDF with an ECG signal")
@@ -81,7 +86,7 @@ def open_edf(path: Path, units: str | None = None) -> Source:
         notes.append(f"taken for {units}; the file says {', '.join(stated)}")
 
     def read(first: int, end: int) -> npt.NDArray[np.float32]:
-        return _read(path, header.size, frame, leads, start, units, first, end)
+        return _read(path, header, leads, start, units, first, end)
 
     return Source(
         name=path.stem,
@@ -175,11 +180,10 @@ def _lead_name(label: str) -> str:
 
 def _starts(path: Path, header: _Header, records: int, rate: float) -> npt.NDArray[np.int64]:
     """First sample of each data record, by the time that its first annotation states."""
-    frame = sum(signal.count for signal in header.signals)
     marks = next((signal for signal in header.signals if signal.label == _ANNOTATIONS), None)
     if marks is None:
         raise EcgError(f"{path}: an EDF+D that does not say when its data records start")
-    stored = np.memmap(path, np.uint8, "r", header.size, (records, 2 * frame))
+    stored = np.memmap(path, np.uint8, "r", header.size, (records, 2 * header.frame))
     try:
         texts = [
             bytes(row).partition(b"\x14")[0] for row in stored[:, 2 * marks.first :][:, : 2 * marks.count]
@@ -198,29 +202,32 @@ def _starts(path: Path, header: _Header, records: int, rate: float) -> npt.NDArr
 
 def _read(
     path: Path,
-    size: int,
-    frame: int,
+    header: _Header,
     leads: list[_Signal],
     start: npt.NDArray[np.int64],
     units: str | None,
     first: int,
     end: int,
 ) -> npt.NDArray[np.float32]:
-    count = leads[0].count
+    count, frame = leads[0].count, header.frame
     i = int(np.searchsorted(start, first, side="right")) - 1
     j = int(np.searchsorted(start, end, side="left"))
     try:
-        stored = np.fromfile(path, "<i2", (j - i) * frame, offset=size + 2 * i * frame)
+        stored = np.fromfile(path, "<i2", (j - i) * frame, offset=header.size + 2 * i * frame)
     except OSError as error:
         raise EcgError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(stored) < (j - i) * frame:
         raise EcgError(f"{path}: ends before its last sample; was it changed meanwhile?")
     stored = stored.reshape(j - i, frame)
-    index = (start[i:j, None] + np.arange(count)).reshape(-1) - first
-    inside = (index >= 0) & (index < end - first)
+    where: Any = slice(None)
+    taken: Any = slice(first - int(start[i]), end - int(start[i]))
+    if header.discontinuous:  # each data record goes to its place, as far as that lies in the piece
+        index = (start[i:j, None] - first + np.arange(count)).reshape(-1)
+        taken = (index >= 0) & (index < end - first)
+        where = index[taken]
     piece = np.full((len(leads), end - first), np.nan, np.float32)
     for lead, about in zip(piece, leads, strict=True):
         scale = mv_per(units or about.unit) or 1.0
-        values = stored[:, about.first : about.first + count].reshape(-1)[inside]
-        lead[index[inside]] = values * np.float32(about.gain * scale) + np.float32(about.offset * scale)
+        values = stored[:, about.first : about.first + count].reshape(-1)[taken]
+        lead[where] = values * np.float32(about.gain * scale) + np.float32(about.offset * scale)
     return piece
