@@ -7,6 +7,7 @@ from pathlib import Path
 from ecgcli.errors import EcgError
 from ecgcli.recordings.record import Source
 from ecgcli.recordings.units import UNITS, mv_per
+from ecgcli.recordings.wfdb_header import segments
 
 __all__ = ["Source", "find_sources", "open_source"]
 
@@ -18,16 +19,18 @@ _SLOWEST, _FASTEST = 50, 10_000  # Hz: below, a QRS complex is a few samples; ab
 def find_sources(path: Path) -> list[Path]:
     """What `open_source` opens at a path: one recording, or those of a folder, ascending by name.
 
-    Of a folder these are its WFDB records or, where it holds none, its EDF, CSV, NPY and NPZ files; folders
-    in it are not searched.
+    Of a folder these are its WFDB records (but not the segments of others) or, where it holds none, its EDF,
+    CSV, NPY and NPZ files; folders in it are not searched.
 
     Raises:
-        EcgError: there is nothing at the path, or the folder holds no recording.
+        EcgError: the folder holds no recording, or two of one name.
     """
     if not path.is_dir() or Path(f"{path}.hea").is_file():
         return [path]
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     found = [file.with_suffix("") for file in files if file.suffix == ".hea"]
+    parts = {part for record in found for part, _ in segments(record)}
+    found = [record for record in found if record.name not in parts]
     found = found or [file for file in files if file.suffix.lower() in _OTHERS]
     if not found:
         raise EcgError(f"{path}: holds no recording; expected {_EXPECTED}")

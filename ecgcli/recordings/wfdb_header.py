@@ -54,11 +54,7 @@ def read_header(path: Path) -> Any:
         text = hea.read_text(encoding="utf-8", errors="replace")
         words = [line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("#")]
         for name in words[1:]:
-            if (
-                name in (".", "..", "~")
-                or PurePosixPath(name).name != name
-                or PureWindowsPath(name).name != name
-            ):
+            if not _of_own_folder(name):
                 raise EcgError(f"{hea}: names the signal file {name!r}; expected a file of its own folder")
         header = wfdb.rdheader(str(path))
     except EcgError:
@@ -79,6 +75,37 @@ def read_header(path: Path) -> Any:
     if not header.fs > 0:
         raise EcgError(f"{hea}: a sampling rate of {header.fs} Hz; expected one above 0")
     return header
+
+
+def segments(path: Path) -> list[tuple[str, int]]:
+    """Names and lengths in samples of a record's segments; nothing where it is of one segment.
+
+    Args:
+        path: the record without an ending; what else is wrong with its header is not said here.
+
+    Raises:
+        EcgError: the header does not list the segments that it announces, or a segment is not in the record's
+            own folder.
+    """
+    try:
+        text = Path(f"{path}.hea").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    count = lines[0][0].partition("/")[2] if lines else ""
+    if not count:
+        return []
+    listed = [(words[0], words[1]) for words in lines[1:] if len(words) == 2 and words[1].isdecimal()]
+    if not count.isdecimal() or not 0 < int(count) == len(listed) == len(lines) - 1:
+        raise EcgError(f"{path}.hea: announces {count} segments, {len(listed)} are listed below it")
+    for name, _ in listed:
+        if name != "~" and not _of_own_folder(name):
+            raise EcgError(f"{path}.hea: names the segment {name!r}; expected a record of its own folder")
+    return [(name, int(length)) for name, length in listed]
+
+
+def _of_own_folder(name: str) -> bool:
+    return name not in (".", "..", "~") and PurePosixPath(name).name == PureWindowsPath(name).name == name
 
 
 def check_signal_files(path: Path, header: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgcli.errors import EcgError
-from ecgcli.recordings.source import open_source
+from ecgcli.recordings.source import find_sources, open_source
 from ecgcli.recordings.wfdb_io import write_record
 from tests.recordings.test_source import in_pieces, refused, whole
 from tests.recordings.test_wfdb_io import a_record
@@ -75,7 +75,7 @@ def test_formats_that_are_seldom_written_are_read_as_well(
     """Files of arbitrary bytes: every format has a meaning for them."""
     import wfdb
 
-    monkeypatch.setattr("ecgcli.recordings.wfdb_source._BLOCK", 50)
+    monkeypatch.setattr("ecgcli.recordings.wfdb_samples._BLOCK", 50)
     time = 240
     content = np.random.default_rng(leads).integers(0, 100, 2 * time * leads).astype(np.uint8)
     bits = {"8": 8, "61": 16, "160": 16, "310": 32 / 3, "311": 32 / 3}[fmt]
@@ -163,6 +163,76 @@ def test_other_units_may_be_said_than_the_header_does(tmp_path: Path) -> None:
     assert open_source(tmp_path / "a1", units="mV").notes == ()
 
 
+# -- records of several segments -----------------------------------------------------------------------
+
+
+def segment(folder: Path, name: str, leads: list[str], time: int) -> None:
+    import wfdb
+
+    wfdb.wrsamp(
+        name,
+        fs=250,
+        units=["mV"] * len(leads),
+        sig_name=leads,
+        p_signal=np.random.default_rng(time).uniform(-2, 2, (time, len(leads))),
+        fmt=["16"] * len(leads),
+        write_dir=str(folder),
+    )
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("layout", ["fixed", "variable"])
+def test_a_record_of_several_segments_is_read_as_wfdb_reads_it(tmp_path: Path, layout: str) -> None:
+    import wfdb
+
+    segment(tmp_path, "s1", ["II", "V"], 300)
+    segment(tmp_path, "s2", ["II", "V"] if layout == "fixed" else ["V"], 170)
+    first = "" if layout == "fixed" else "s_layout 0\n"
+    count = 3 if layout == "fixed" else 4
+    (tmp_path / "s.hea").write_text(f"s/{count} 2 250 500\n{first}s1 300\n~ 30\ns2 170\n")
+    (tmp_path / "s_layout.hea").write_text(
+        "s_layout 2 250 0\n" + "".join(f"~ 0 200/mV 16 0 0 0 0 {lead}\n" for lead in ("II", "V"))
+    )
+    if layout == "fixed":
+        (tmp_path / "s_layout.hea").unlink()
+    source = open_source(tmp_path / "s")
+    assert (source.leads, source.samples, source.rate) == (("II", "V"), 500, 250)
+    np.testing.assert_array_equal(in_pieces(source, [100, 299, 305, 315, 331, 400]), whole(source))
+    expected = np.hstack(
+        [
+            wfdb.rdrecord(str(tmp_path / "s"), sampto=300, m2s=True).p_signal.T,
+            np.full((2, 30), np.nan),
+            wfdb.rdrecord(str(tmp_path / "s"), sampfrom=330, m2s=True, force_channels=True).p_signal.T,
+        ]
+    )
+    np.testing.assert_allclose(whole(source), expected, rtol=1e-5, atol=1e-6)
+    assert find_sources(tmp_path) == [tmp_path / "s"]
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (
+            "s/2 2 250 600\ns1 300\n../s2 300\n",
+            "names the segment '../s2'; expected a record of its own folder",
+        ),
+        ("s/2 2 250 600\ns1 300\n", "announces 2 segments, 1 are listed"),
+        ("s/x 2 250 600\ns1 300\n", "announces x segments"),
+        ("s/1 2 250 310\ns1 310\n", "says that segment s1 has 310 samples at 250 Hz, its own header 300"),
+        ("s/1 2 360 300\ns1 300\n", "has 300 samples at 360 Hz, its own header 300 at 250 Hz"),
+        ("s/1 2 250 999\ns1 300\n", "says 999 samples, its segments have 300"),
+        ("s/1 2 250 300\ns9 300\n", "s9.hea: no such header file"),
+        ("s/1 2 250 300\ns 300\n", "s.hea"),
+        ("s/1 2 250 300\n~ 300\n", "no segment holds a voltage"),
+    ],
+)
+def test_segments_that_do_not_fit_are_refused(tmp_path: Path, header: str, said: str) -> None:
+    segment(tmp_path, "s1", ["II", "V"], 300)
+    (tmp_path / "s.hea").write_text(header)
+    refused(tmp_path / "s", said)
+
+
 # -- what is refused -----------------------------------------------------------------------------------
 
 
@@ -176,7 +246,7 @@ def test_other_units_may_be_said_than_the_header_does(tmp_path: Path) -> None:
         (" 1440", " 1000", "a1.dat: disagrees with its header"),
         (" 360 ", " 0 ", "a sampling rate of 0 Hz"),
         ("/mV", "/mmHg", "holds no voltage"),
-        ("a1 2 ", "a1/2 2 ", "a1.hea"),
+        ("a1 2 ", "a1/2 2 ", "a1.hea: announces 2 segments, 0 are listed"),
         ("a1 2 ", "a1 3 ", "announces 3 signals"),
     ],
 )
