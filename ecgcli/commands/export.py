@@ -48,13 +48,13 @@ def export(config: ExportConfig) -> None:
         f"parity   {len(tried.signal):,} {tried.name}: largest difference of a probability from PyTorch "
         f"{found.difference:.1e} (at most {exporting.LIMIT:.0e})"
     )
-    runtime = {"onnx": "onnxruntime", "torchscript": "TorchScript", "safetensors": "reloaded"}[config.format]
     threads = torch.get_num_threads()
     print(f"latency  median ms, CPU, {threads} {'thread' if threads == 1 else 'threads'}")
-    print(f"         {'beats at once':<13}  {'PyTorch':>11}  {runtime:>11}")
-    for beats, (pytorch, written) in found.latency.items():
-        print(f"         {beats:<13}  {pytorch:>11.2f}  {written:>11.2f}")
-    print(f"Written  {final} ({_size(final) / 1e6:.1f} MB)")
+    runners = list(found.latency[1])
+    print("         beats at once" + "".join(f"{name:>13}" for name in runners))
+    for beats, taken in found.latency.items():
+        print(f"         {beats:<13}" + "".join(f"{taken[name]:>13.2f}" for name in runners))
+    print(f"Written  {final} ({_size(final) / 1000:,.0f} kB)")
 
 
 def _output(config: ExportConfig, source: Path) -> Path:

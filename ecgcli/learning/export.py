@@ -39,6 +39,9 @@ BATCHES = (1, 256)
 
 OUTPUTS = ("raw", "probability")
 
+RUNTIMES = {"onnx": "onnxruntime", "torchscript": "TorchScript"}
+"""What runs the files of each format."""
+
 Beats = npt.NDArray[np.float32]
 Both = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 Predict = Callable[[Beats, Beats], Both]
@@ -50,11 +53,12 @@ class Exported(NamedTuple):
 
     Attributes:
         difference: largest difference of any probability from PyTorch's.
-        latency: milliseconds of one prediction by PyTorch and by what was written, for each of `BATCHES`.
+        latency: for each of `BATCHES`, milliseconds of one prediction by PyTorch and by what was written,
+            from cut beats to calibrated probabilities.
     """
 
     difference: float
-    latency: dict[int, tuple[float, float]]
+    latency: dict[int, dict[str, float]]
 
 
 class WholeModel(nn.Module):
@@ -133,7 +137,10 @@ def export(model: Model, form: Format, path: Path, signal: Beats, features: Beat
                 f"{path}: differs from PyTorch by {difference:.1e} on {len(signal):,} beats, expected at "
                 f"most {LIMIT:.0e}; it was not kept"
             )
-        return Exported(difference, latencies(_pytorch(model), written, signal, features))
+        runners = {"PyTorch": _module(WholeModel(model))}
+        if form in RUNTIMES:
+            runners[RUNTIMES[form]] = written
+        return Exported(difference, latencies(runners, signal, features))
 
 
 def to_onnx(model: Model, path: Path) -> None:
@@ -145,6 +152,7 @@ def to_onnx(model: Model, path: Path) -> None:
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
+        from onnx_ir.passes.common import ClearMetadataAndDocStringPass
     except ImportError as error:
         raise EcgError(f"format=onnx needs the package {error.name}; pip install onnx onnxscript") from None
 
@@ -162,6 +170,8 @@ def to_onnx(model: Model, path: Path) -> None:
             verbose=False,
         )
     assert program is not None
+    # the exporter notes where on this machine each step of the graph comes from
+    program.model = ClearMetadataAndDocStringPass()(program.model).model
     program.model.metadata_props.update(metadata(model.facts))
     program.save(path, external_data=False)
 
@@ -216,15 +226,7 @@ def read_back(path: Path, form: Format) -> Predict:
 
         return by_onnxruntime
     with _quiet():
-        module = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
-
-    def by_torchscript(signal: Beats, features: Beats) -> Both:
-        given = [torch.from_numpy(part) for part in (signal, features) if part.shape[1]]
-        with torch.inference_mode():
-            raw, probability = module(*given)
-        return raw.numpy(), probability.numpy()
-
-    return by_torchscript
+        return _module(torch.jit.load(str(path)))  # type: ignore[no-untyped-call]
 
 
 def largest_difference(one: Predict, other: Predict, signal: Beats, features: Beats) -> float:
@@ -244,13 +246,13 @@ def largest_difference(one: Predict, other: Predict, signal: Beats, features: Be
     return float(np.max(differences))
 
 
-def latencies(one: Predict, other: Predict, signal: Beats, features: Beats) -> dict[int, tuple[float, float]]:
-    """Median milliseconds from cut beats to calibrated probabilities, for each of `BATCHES`."""
+def latencies(runners: dict[str, Predict], signal: Beats, features: Beats) -> dict[int, dict[str, float]]:
+    """Median milliseconds of one prediction of each, for each of `BATCHES`."""
     found = {}
     for size in BATCHES:
         rows = np.resize(np.arange(len(signal)), size)
         batch = np.ascontiguousarray(signal[rows]), np.ascontiguousarray(features[rows])
-        found[size] = _median_milliseconds(one, batch), _median_milliseconds(other, batch)
+        found[size] = {name: _median_milliseconds(predict, batch) for name, predict in runners.items()}
     return found
 
 
@@ -269,6 +271,16 @@ def _pytorch(model: Model) -> Predict:
     def predict(signal: Beats, features: Beats) -> Both:
         raw = model.raw(signal, features=features)
         return raw, calibrate(raw, model.facts.calibration)
+
+    return predict
+
+
+def _module(module: nn.Module) -> Predict:
+    def predict(signal: Beats, features: Beats) -> Both:
+        given = [torch.from_numpy(part) for part in (signal, features) if part.shape[1]]
+        with torch.inference_mode():
+            raw, probability = module(*given)
+        return raw.numpy(), probability.numpy()
 
     return predict
 
