@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -141,8 +141,8 @@ def fetch_files(files: Sequence[File], timeout: float, tell: Tell) -> int:
             raise failure
     if failures:
         raise EcgError(
-            f"{failures[0]}; {len(files) - done} of {len(files)} files are still missing, what is whole is "
-            f"kept and the same command goes on from there"
+            f"{failures[0]}; {len(files) - done} of {len(files)} files are still missing or damaged, what is "
+            f"whole is kept and the same command goes on from there, with files placed by hand too"
         )
     return size
 
@@ -166,9 +166,12 @@ def put(path: Path, content: bytes) -> None:
 def writing(folder: Path) -> Iterator[None]:
     """Makes a folder, keeps other processes that ask for it out, and removes what a killed one left there.
 
+    Where it fails and the folder is new, an empty one is not left behind.
+
     Raises:
         EcgError: the folder cannot be made, or another process is writing it.
     """
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -187,6 +190,9 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+        if new:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
 
 
 def _work(

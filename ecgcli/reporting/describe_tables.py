@@ -157,6 +157,10 @@ def quality_section(description: Description) -> Section:
             [name, Bar(share / most, percent(share, 2) if share else "none")] for name, share in found.items()
         ]
         blocks.append(page.table(["fault", "share of all beats, in any lead"], rows, words=(1,)))
+    if found and "noisy" not in found:
+        blocks.append(
+            Prose("Whether a beat is noisy is told from the recording around it, which is not here.", "quiet")
+        )
     if records:
         blocks += _records_quality(records)
     notes = [*description.differences]

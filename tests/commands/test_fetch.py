@@ -259,6 +259,20 @@ def test_what_cannot_be_fetched_is_refused_and_nothing_written(
 # -- the Kaggle files ----------------------------------------------------------------------------------
 
 
+def test_from_a_damaged_record_nothing_is_rebuilt_and_no_folder_left(mitdb_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "mitdb").mkdir()
+    for file in mitdb_dir.iterdir():
+        (tmp_path / "mitdb" / file.name).symlink_to(file)
+    damaged = tmp_path / "mitdb" / "100.dat"
+    content = bytearray(damaged.read_bytes())
+    content[1000] ^= 1
+    damaged.unlink()
+    damaged.write_bytes(content)
+    with pytest.raises(EcgError, match=r"mitdb.100\.hea: disagrees with its signal: the checksum"):
+        fetch(fetch_config("data=kaggle", f"data_dir={tmp_path}", f"mirror={NOWHERE}"))
+    assert [path.name for path in tmp_path.iterdir()] == ["mitdb"]
+
+
 def table_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))

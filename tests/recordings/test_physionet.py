@@ -160,7 +160,8 @@ def test_a_fault_is_said_and_leaves_whole_files_alone(
     assert said.startswith(f"{server.mirror}/toydb/1.0.0/p002.dat: ")
     assert FAULTS[fault] in said and "\n" not in said
     assert said.endswith(
-        "; 1 of 10 files are still missing, what is whole is kept and the same command goes on from there"
+        "; 1 of 10 files are still missing or damaged, what is whole is kept and the same command goes on "
+        "from there, with files placed by hand too"
     )
     assert_whole(folder, published, KEPT - {"p002.dat"} | {"SHA256SUMS.txt"})
 

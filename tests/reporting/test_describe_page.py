@@ -221,6 +221,12 @@ def test_faults_are_shares_of_beats_not_of_records() -> None:
     assert faults(replace(made_up(), records=None)) is None
 
 
+def test_ready_beats_are_not_judged_for_noise_and_the_page_says_so() -> None:
+    rows = replace(made_up(), records=None, row_faults={"missing": 0.0, "flat": 0.3, "clipped": 0.0})
+    assert "told from the recording around it" in section(quality_section(rows))[1].text
+    assert "told from the recording around it" not in section(quality_section(made_up()))[1].text
+
+
 def test_the_worst_record_comes_first_with_its_worst_lead() -> None:
     worst = _recording("208", 0, any_faulty={"noisy": 0.31}, faulty={"noisy": (0.3, 0.02)})
     strange = _recording("209", 0, unknown={"%": 3})
