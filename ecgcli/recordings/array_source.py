@@ -61,7 +61,7 @@ def open_array(path: Path, rate: float | None, units: str | None) -> Source:
     units = units or _units(path, said)
     if units is None and dtype.kind != "f":
         raise EcgError(
-            f"{path}: whole numbers ({dtype}) may be raw ADC values; say units=uV, mV or V if they are not"
+            f"{path}: whole numbers ({dtype}), which may be raw ADC values; say units=uV, mV or V if not"
         )
     shape = shape if len(shape) == 2 else (1, *shape)
     axis = 0 if shape[0] > shape[1] else 1

@@ -32,11 +32,11 @@ def open_csv(path: Path, rate: float | None, units: str | None) -> Source:
     Args:
         path: the file.
         rate: samples per second in Hz; None where a column of time tells it.
-        units: "uV", "mV" or "V"; None means mV.
+        units: "uV", "mV" or "V"; None means mV, unless all values are whole numbers.
 
     Raises:
-        EcgError: the file cannot be read or is empty, a cell is no number, the rate is not known, or the
-            column of time is not regular.
+        EcgError: the file cannot be read or is empty, a cell is no number, rate or units are not known, or
+            the column of time is not regular.
     """
     try:
         separator, names, skipped = _columns(path)
@@ -55,11 +55,13 @@ def open_csv(path: Path, rate: float | None, units: str | None) -> Source:
             )
         file = tempfile.TemporaryFile()  # noqa: SIM115  # gone when the reader is
         samples, first, last, step = 0, 0.0, None, 0.0
+        fractions = units is not None
         for part in _parts(path, separator, names, skipped):
             if clock is not None and len(part):
                 if last is None:
                     first, step = float(part[0, clock]), _step(part[:, clock])
                 last = _last_time(path, names[clock], part[:, clock], last, step, samples)
+            fractions = fractions or bool((part[:, leads] % 1 > 0).any())
             with np.errstate(over="ignore"):  # becomes infinite, and that missing
                 part[:, leads].astype(np.float32, order="C").tofile(file)
             samples += len(part)
@@ -68,6 +70,10 @@ def open_csv(path: Path, rate: float | None, units: str | None) -> Source:
         raise EcgError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not samples:
         raise EcgError(f"{path}: holds no samples")
+    if not fractions:
+        raise EcgError(
+            f"{path}: whole numbers only, which may be raw ADC values; say units=uV, mV or V if not"
+        )
     if last is not None:
         rate = _rate(samples, last - first) or rate
     if rate is None:
@@ -167,9 +173,9 @@ def _last_time(
     wrong = np.flatnonzero(~(np.abs(steps - step) <= step / 2) | (steps <= 0))
     if len(wrong):
         at = row + int(wrong[0]) + (2 if last is None else 1)
+        expected = f"equal steps of {step:g} s" if step > 0 else "times that ascend in equal steps"
         raise EcgError(
-            f"{path}: row {at}: column {name!r} goes on by {steps[wrong[0]]:g} s; expected equal steps of "
-            f"{step:g} s"
+            f"{path}: row {at}: column {name!r} goes on by {steps[wrong[0]]:g} s; expected {expected}"
         )
     return float(seconds[-1])
 

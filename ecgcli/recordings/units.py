@@ -47,7 +47,8 @@ def amplitude_fault(
     said = f"lead {leads[largest]} is {size:.3g} mV from peak to peak, expected {_LEAST:g} to {_MOST:g} mV"
     for other in UNITS:
         if _LEAST <= size * _MV[other.lower()] / (mv_per(units) or 1.0) <= _MOST:
-            return f"{said}: its values look like {other}, they were taken for {units}; try units={other}"
+            look = "uV or raw ADC values" if other == "uV" else other
+            return f"{said}: its values look like {look}, they were taken for {units}; try units={other}"
     return f"{said}: it is no ECG in uV, mV or V"
 
 

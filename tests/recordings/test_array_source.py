@@ -84,7 +84,7 @@ def test_an_npz_says_what_it_holds(tmp_path: Path) -> None:
         (np.array(["a", "b"]), "<U1"),
         (np.array([{}, None], dtype=object), "object"),
         (np.zeros(9, [("x", "f4")]), "('x', '<f4')"),
-        (np.zeros(900, np.int16), "whole numbers (int16) may be raw ADC values; say units=uV"),
+        (np.zeros(900, np.int16), "whole numbers (int16), which may be raw ADC values; say units=uV"),
     ],
 )
 @pytest.mark.parametrize("ending", ["npy", "npz"])

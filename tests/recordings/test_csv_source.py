@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +52,7 @@ def test_a_csv_is_read_as_it_was_written(
     values = np.round(rng.uniform(-5, 5, (time, leads)), 4)
     if leads > 1:
         values[rng.random(values.shape) < 0.05] = np.nan
-    values[0] = 1
+    values[0] = 1.5
     rows = [separator.join("" if np.isnan(v) else f"{v:g}" for v in row) for row in values]
     names = [f"lead {i}" for i in range(leads)]
     header = [separator.join(names)] if named else []
@@ -70,11 +69,11 @@ def test_a_csv_is_read_as_it_was_written(
 @pytest.mark.parametrize(("rate", "digits"), [(360, 3), (250, 4), (333.25, 7), (1000, 3), (128, 6)])
 def test_a_column_of_seconds_tells_the_rate(tmp_path: Path, name: str, rate: float, digits: int) -> None:
     seconds = 12 + np.arange(2000) / rate
-    path = csv(tmp_path, f"{name},MLII", *(f"{t:.{digits}f},{i % 7}" for i, t in enumerate(seconds)))
+    path = csv(tmp_path, f"{name},MLII", *(f"{t:.{digits}f},{i % 7}.5" for i, t in enumerate(seconds)))
     source = open_source(path)
     assert source.leads == ("MLII",)
     assert source.rate == pytest.approx(rate, rel=1e-9 if rate != 333.25 else 1e-7)
-    np.testing.assert_array_equal(whole(source)[0], np.arange(2000) % 7)
+    np.testing.assert_array_equal(whole(source)[0], np.arange(2000) % 7 + 0.5)
     assert open_source(path, rate).rate == source.rate
     refused(path, "rate=500 contradicts the file", rate=500)
 
@@ -116,7 +115,7 @@ def test_a_cell_that_is_no_number_is_named(tmp_path: Path, cell: str, row: int) 
         (["time,I"], "holds no samples"),
         (["time"], "holds no column of a lead"),
         (
-            ["I,II", "1,2"],
+            ["I,II", "1.5,2"],
             "does not say its sampling rate; expected rate= in Hz, or seconds in a column 'time'",
         ),
         (["time_ms,I", "1,2"], "column 'time_ms' is no lead; expected seconds"),
@@ -126,11 +125,15 @@ def test_a_cell_that_is_no_number_is_named(tmp_path: Path, cell: str, row: int) 
             "row 4: column 'time' goes on by 0.03 s; expected equal",
         ),
         (["time,I", "0,1", "0.01,1", "0.02,1", ",1"], "row 4: column 'time' goes on by nan s"),
-        (["time,I", "0,1", "0,1", "0,1"], "row 2: column 'time' goes on by 0 s"),
+        (["time,I", "0,1", "0,1", "0,1"], "row 2: column 'time' goes on by 0 s; expected times that ascend"),
         (["time,I", "2,1", "1,1", "0,1"], "column 'time' goes on by -1 s"),
-        (["time,I", "0,1", "1,1", "2,1"], "a sampling rate of 1 Hz"),
+        (
+            ["time,I", "0,995", "0.01,1011", "0.02,"],
+            "whole numbers only, which may be raw ADC values; say units=",
+        ),
+        (["time,I", "0,1.5", "1,1", "2,1"], "a sampling rate of 1 Hz"),
         (["time,I", ",1", ",1"], "row 2: column 'time' goes on by nan s"),
-        (["time,I", "0,1"], "one sample does not tell the rate"),
+        (["time,I", "0,0.1"], "one sample does not tell the rate"),
     ],
 )
 def test_a_csv_that_is_no_recording_is_refused(tmp_path: Path, lines: list[str], said: str) -> None:
@@ -161,4 +164,3 @@ def test_arbitrary_bytes_are_read_or_refused(
         assert "\n" not in str(error)
     else:
         assert whole(source).shape == (len(source.leads), source.samples)
-        assert io.BytesIO(content).read()
