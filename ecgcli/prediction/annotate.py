@@ -93,7 +93,7 @@ def annotate(
         raise EcgError(f"{source.path}: {error}") from error
     middle = max(0, source.samples // 2 - round(_JUDGED * source.rate / 2))
     some = source.read(middle, min(source.samples, middle + round(_JUDGED * source.rate)))
-    if fault := amplitude_fault(some, source.rate, source.leads):
+    if fault := amplitude_fault(some, source.rate, source.leads, source.units):
         raise EcgError(f"{source.path}: {fault}")
     notes = list(source.notes)
     if leads is None:

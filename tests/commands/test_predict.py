@@ -1,0 +1,149 @@
+"""`ecg predict`, from the command line to its files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+from ecgcli.commands.export import export
+from ecgcli.commands.predict import predict
+from ecgcli.config import ExportConfig, PredictConfig, parse
+from ecgcli.errors import EcgError
+from ecgcli.recordings.simulate import write_demo
+from ecgcli.runs import Run
+from tests.conftest import compose_values
+
+
+def run_predict(*overrides: str) -> None:
+    predict(parse(PredictConfig, compose_values(*overrides, command="predict")))
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two simulated recordings of a minute."""
+    folder = tmp_path_factory.mktemp("recordings")
+    write_demo(folder, patients=2, minutes=1, seed=5)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.promise
+def test_one_command_annotates_a_recording(
+    finished_run: Run, records: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = sorted(path.stem for path in records.glob("*.hea"))[0]
+    run_predict(f"input={records / name}", f"run={finished_run.path}")
+    folder = here / "outputs" / "predict" / name
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"{name}.{end}" for end in ("csv", "ecg", "html", "json")
+    ]
+    table = pd.read_csv(folder / f"{name}.csv")
+    read = wfdb.rdann(str(folder / name), "ecg")
+    beats = [i for i, symbol in enumerate(read.symbol) if symbol != "~"]
+    np.testing.assert_array_equal(read.sample[beats], table["sample"])
+    assert [read.symbol[i] for i in beats] == table["class"].tolist()
+    truth = wfdb.rdann(str(records / name), "atr")
+    marks = truth.sample[[i for i, symbol in enumerate(truth.symbol) if symbol not in "+~"]]
+    near = np.abs(table["sample"].to_numpy()[:, None] - marks).min(axis=1)
+    assert (near <= 0.15 * truth.fs).mean() > 0.95
+    said = json.loads((folder / f"{name}.json").read_text())
+    assert said["beats"] == len(table) and said["model"].startswith(finished_run.path.name)
+    printed = capsys.readouterr().out
+    assert f"{len(table):,}" in printed and f"{name}.html" in printed
+
+
+@pytest.mark.promise
+def test_the_same_beats_give_what_the_run_predicts(finished_run: Run, records: Path, here: Path) -> None:
+    name = sorted(path.stem for path in records.glob("*.hea"))[0]
+    run_predict(f"input={records / name}", f"run={finished_run.path}", "peaks=atr", "output=o", "page=false")
+    table = pd.read_csv(here / "o" / f"{name}.csv")
+    record = wfdb.rdrecord(str(records / name))
+    lead = record.p_signal.T.astype(np.float32)
+    own = finished_run.predict(lead, record.fs, table["sample"].to_numpy(), tuple(record.sig_name))
+    columns = [f"p_{name}" for name in finished_run.model.classes]
+    np.testing.assert_allclose(table[columns], own[columns], atol=1e-3)
+
+
+def test_a_folder_gives_files_for_each_and_a_table_of_all(
+    finished_run: Run, records: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = here / "two"
+    folder.mkdir()
+    for file in records.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "broken.hea").write_text("broken 1 250 1000\nbroken.dat 16 200 16 0 0 0 0 MLII\n")
+    with pytest.raises(EcgError, match=r"1 of 3 recordings of two could not be annotated"):
+        run_predict("input=two", f"run={finished_run.path}", "page=false", "table=parquet", "annotator=me")
+    done = pd.read_csv(here / "outputs" / "predict" / "two" / "summary.csv")
+    assert len(done) == 2
+    for name, beats in zip(done["recording"].astype(str), done["beats"], strict=True):
+        assert len(pd.read_parquet(here / "outputs" / "predict" / "two" / f"{name}.parquet")) == beats
+        assert (here / "outputs" / "predict" / "two" / f"{name}.me").is_file()
+    assert "broken.dat" in capsys.readouterr().err
+
+
+@pytest.mark.promise
+def test_an_onnx_model_annotates_without_torch(finished_run: Run, records: Path, here: Path) -> None:
+    values = compose_values(f"run={finished_run.path}", "output=m.onnx", command="export")
+    export(parse(ExportConfig, values))
+    name = sorted(path.stem for path in records.glob("*.hea"))[0]
+    words = [f"input={records / name}", "run=m.onnx", "output=served"]
+    code = (
+        "import sys; sys.argv = ['ecg', 'predict', *sys.argv[1:]]\n"
+        "from ecgcli.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code, *words], check=True, timeout=300)
+    run_predict(f"input={records / name}", f"run={finished_run.path}", "output=trained", "page=false")
+    served, trained = (pd.read_csv(here / folder / f"{name}.csv") for folder in ("served", "trained"))
+    np.testing.assert_array_equal(served["sample"], trained["sample"])
+    numbers = [column for column in served if column.startswith("p_")]
+    np.testing.assert_allclose(served[numbers], trained[numbers], atol=2e-4)
+
+
+MISTAKES: list[tuple[list[str], str]] = [
+    (["input=nowhere"], "nowhere"),
+    (["input=lead.csv"], "rate="),
+    (["input=lead.csv", "rate=0"], "rate=0"),
+    (["input=lead.csv", "rate=250", "leads=V9"], "no lead V9; expected one of"),
+    (["input=lead.csv", "rate=250", "units=V"], "units="),
+    (["input=short.csv", "rate=250"], "expected 1 s or more"),
+    (["input=lead.csv", "rate=250", "peaks=atr"], "atr"),
+    (["input=lead.csv", "rate=250", "run=nowhere"], "nowhere"),
+    (["input=lead.csv", "rate=250", "annotator=a.b"], "annotator"),
+    (["input=lead.csv", "rate=250", "review=2"], "review=2"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), MISTAKES, ids=lambda value: str(value)[:40])
+def test_a_mistake_ends_in_one_line(words: list[str], said: str, finished_run: Run, here: Path) -> None:
+    time = np.arange(5000) / 250
+    beats = np.exp(-0.5 * (((time + 0.4) % 0.8 - 0.4) / 0.015) ** 2)
+    np.savetxt("lead.csv", beats, header="MLII", comments="")
+    np.savetxt("short.csv", beats[:100], header="MLII", comments="")
+    run = [] if any(word.startswith("run=") for word in words) else [f"run={finished_run.path}"]
+    with pytest.raises(EcgError) as error:
+        run_predict(*words, *run)
+    message = str(error.value)
+    assert said in message and "\n" not in message
+    written: list[Any] = (
+        [path for path in (here / "outputs").rglob("*") if path.is_file()]
+        if (here / "outputs").exists()
+        else []
+    )
+    assert written == []
