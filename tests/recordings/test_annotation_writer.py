@@ -69,7 +69,7 @@ def test_wfdb_reads_back_what_is_written(
         np.testing.assert_array_equal(getattr(again, field), getattr(written, field))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     marks=MARKS.filter(len),
     rate=st.none() | st.sampled_from([360, 128, 333.25, 10_000]),

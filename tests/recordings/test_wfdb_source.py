@@ -42,7 +42,7 @@ def write(folder: Path, fmt: str, signal: npt.NDArray[np.float64], **how: object
 
 
 @pytest.mark.promise
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=24, deadline=None)
 @given(
     fmt=st.sampled_from(sorted(FORMATS)),
     leads=st.integers(1, 4),
