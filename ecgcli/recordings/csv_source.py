@@ -61,8 +61,8 @@ def open_csv(path: Path, rate: float | None, units: str | None) -> Source:
                 if last is None:
                     first, step = float(part[0, clock]), _step(part[:, clock])
                 last = _last_time(path, names[clock], part[:, clock], last, step, samples)
-            fractions = fractions or bool((part[:, leads] % 1 > 0).any())
-            with np.errstate(over="ignore"):  # becomes infinite, and that missing
+            with np.errstate(over="ignore", invalid="ignore"):  # too large: infinite, and that is missing
+                fractions = fractions or bool((part[:, leads] % 1 > 0).any())
                 part[:, leads].astype(np.float32, order="C").tofile(file)
             samples += len(part)
         file.flush()
