@@ -74,6 +74,14 @@ class WholeModel(nn.Module):
         self.members = nn.ModuleList(
             nn.ModuleList(networks[name].cpu() for name in names) for networks in model.members
         )
+        calibration = model.facts.calibration
+        self.identity = calibration.temperature == 1 and not any(calibration.bias)
+        self.temperature: Tensor
+        self.bias: Tensor
+        # tensors: the exporters write plain numbers in single precision
+        self.register_buffer("temperature", torch.tensor(calibration.temperature, dtype=torch.float64))
+        bias = calibration.bias or (0.0,) * len(model.facts.classes)
+        self.register_buffer("bias", torch.tensor(bias, dtype=torch.float64))
         self.eval()
 
     def forward(self, signal: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -95,13 +103,9 @@ class WholeModel(nn.Module):
         return torch.stack(columns, 1)
 
     def _calibrated(self, raw: Tensor) -> Tensor:
-        calibration = self.facts.calibration
-        if calibration.temperature == 1 and not any(calibration.bias):
-            return raw.clone()
-        logits = raw.clamp(min=PROBABILITY_FLOOR).log() / calibration.temperature
-        if calibration.bias:
-            logits = logits + torch.tensor(calibration.bias, dtype=torch.float64)
-        return logits.softmax(1)
+        if self.identity:
+            return raw.clone()  # an output of its own
+        return (raw.clamp(min=PROBABILITY_FLOOR).log() / self.temperature + self.bias).softmax(1)
 
 
 def export(model: Model, form: Format, path: Path, signal: Beats, features: Beats) -> Exported:
