@@ -7,10 +7,9 @@ two. Beats that an unreadable stretch keeps apart are not in a row, and the time
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ecgcli.prediction.annotated import AnnotatedRecording
 
@@ -93,9 +92,15 @@ class Summary:
     highest_rate: Rate | None
     events: tuple[Event, ...]
 
-    def of(self, kind: Kind, name: str = "") -> list[Event]:
+    def of(self, kind: str, name: str = "") -> list[Event]:
         """The events of a kind and class, in order of time."""
         return [event for event in self.events if event.kind == kind and event.name == name]
+
+    def isolated(self, name: str) -> int:
+        """How many beats of a class are in no couplet and no run."""
+        return self.counts[name] - sum(
+            event.beats for kind in ("couplet", "run") for event in self.of(kind, name)
+        )
 
     def longest_run(self, name: str) -> Event | None:
         """The run with the most beats of a class; the first of several."""
@@ -147,18 +152,25 @@ def _rows(recording: AnnotatedRecording, name: str) -> list[Event]:
 
 
 def _event(recording: AnnotatedRecording, kind: Kind, name: str, first: int, last: int) -> Event:
-    start, end = recording.sample[[first, last]] / recording.rate
-    rate = None if kind == "pause" else 60 * (last - first) / float(end - start)
-    return Event(kind, name, first, last, float(start), float(end - start), rate)
+    start = int(recording.sample[first])
+    # from whole samples: equal events stay equal wherever they are, so that the first of several is found
+    seconds = (int(recording.sample[last]) - start) / recording.rate
+    rate = None if kind == "pause" else 60 * (last - first) / seconds
+    return Event(kind, name, first, last, start / recording.rate, seconds, rate)
 
 
 def _extreme_rates(recording: AnnotatedRecording) -> tuple[Rate | None, Rate | None]:
-    rr = recording.rr
-    if len(rr) < RATE_BEATS:
+    if len(recording) <= RATE_BEATS:
         return None, None
-    windows: npt.NDArray[Any] = np.lib.stride_tricks.sliding_window_view(rr, RATE_BEATS).mean(axis=1)
-    if not np.isfinite(windows).any():
+    unknown = np.concatenate([[0], np.cumsum(np.isnan(recording.rr))])
+    whole = np.flatnonzero(unknown[RATE_BEATS:] == unknown[:-RATE_BEATS])
+    if not len(whole):
         return None, None
-    slow, fast = int(np.nanargmax(windows)), int(np.nanargmin(windows))
-    at = recording.seconds
-    return Rate(60 / float(windows[slow]), float(at[slow])), Rate(60 / float(windows[fast]), float(at[fast]))
+    span = recording.sample[whole + RATE_BEATS] - recording.sample[whole]
+    slow, fast = int(span.argmax()), int(span.argmin())
+    return _rate(recording, int(whole[slow])), _rate(recording, int(whole[fast]))
+
+
+def _rate(recording: AnnotatedRecording, first: int) -> Rate:
+    start, end = recording.sample[[first, first + RATE_BEATS]].tolist()
+    return Rate(60 * RATE_BEATS * recording.rate / (end - start), start / recording.rate)

@@ -13,7 +13,6 @@ from ecgcli.reporting.description import (
     ProtocolFacts,
     between_records,
     class_counts,
-    counted,
     faults,
     memory_sentence,
     near_sentences,
@@ -21,6 +20,7 @@ from ecgcli.reporting.description import (
 )
 from ecgcli.reporting.page import Bar, Block, Cell, Page, Points, Prose, Section
 from ecgcli.reporting.tables import NOT_A_DEVICE, percent
+from ecgcli.reporting.words import counted
 
 __all__ = ["DataFacts", "Description", "ProtocolFacts", "write_page"]
 

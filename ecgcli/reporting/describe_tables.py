@@ -11,7 +11,6 @@ from ecgcli.reporting.description import (
     Description,
     class_counts,
     class_name,
-    counted,
     faults,
     imbalance_sentence,
     unknown_sentence,
@@ -19,6 +18,7 @@ from ecgcli.reporting.description import (
 from ecgcli.reporting.page import Bar, Block, Cell, Legend, Points, Prose, Section, Stack
 from ecgcli.reporting.record_map import names_records, records_by_class
 from ecgcli.reporting.tables import percent
+from ecgcli.reporting.words import counted
 
 WORST = 10
 """Records that are shown in the table of the worst signals."""

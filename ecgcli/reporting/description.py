@@ -12,6 +12,7 @@ from ecgcli.beats.overview import Overview
 from ecgcli.beats.quality import RecordFacts
 from ecgcli.recordings.aami import CLASS_NAMES
 from ecgcli.reporting.tables import percent
+from ecgcli.reporting.words import counted
 
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 """Name of a part in a table → in a sentence."""
@@ -160,11 +161,6 @@ def unknown_symbols(records: Sequence[RecordFacts]) -> dict[str, tuple[int, int]
 
 
 # -- words ---------------------------------------------------------------------------------------------
-
-
-def counted(n: int, noun: str) -> str:
-    """`1 record`, `2,000 records`."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def class_name(name: str) -> str:

@@ -18,7 +18,8 @@ from ecgcli.evaluation.mistakes import most_confident_mistakes
 from ecgcli.evaluation.predictions import decisions
 from ecgcli.reporting.beat_panel import draw_beat, regions
 from ecgcli.reporting.plots import INK
-from ecgcli.reporting.strip import CLOCK, INCHES, RAIL, Strip, StripBeats, clock, draw_strip, layout
+from ecgcli.reporting.strip import CLOCK, INCHES, RAIL, Strip, StripBeats, draw_strip, layout
+from ecgcli.reporting.words import clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -36,7 +36,8 @@ class Bar:
     Attributes:
         share: length of the bar; what is above 1 is drawn as 1.
         text: the number in words.
-        colour: name of a colour of the page: "plain", "strong", "train", "validation", "test" or "rest".
+        colour: name of a colour of the page: "plain", "strong", "train", "validation", "test", "rest", or
+            that of a class of beats: "S", "V", "F", "Q", "other".
         width: of the longest bar, in pixels.
     """
 
@@ -55,7 +56,21 @@ class Stack:
     pieces: tuple[tuple[str, float, str], ...]
 
 
-Cell = str | Bar | Stack
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads elsewhere on the page.
+
+    Attributes:
+        text: what is read.
+        anchor: where it leads to: that of a section, a picture or a row of a recording.
+    """
+
+    kind: ClassVar[str] = "link"
+    text: str
+    anchor: str
+
+
+Cell = str | Bar | Stack | Link
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,8 @@ class Picture:
         height: on the page, in pixels.
         alt: what it shows, for those who cannot see it.
         caption: how to read it.
+        heading: what it is, above it.
+        anchor: its name in links.
     """
 
     kind: ClassVar[str] = "picture"
@@ -135,9 +152,83 @@ class Picture:
     height: int
     alt: str
     caption: str = ""
+    heading: str = ""
+    anchor: str = ""
 
 
-Block = Prose | Points | Lines | Figures | Legend | Grid | Picture
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a row of a recording.
+
+    Attributes:
+        left: where it begins, as a share of the row.
+        width: as a share of the row.
+        text: what it is.
+        anchor: where it leads to; "" leads nowhere.
+    """
+
+    left: float
+    width: float
+    text: str
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a recording.
+
+    Attributes:
+        anchor: its name in links.
+        time: when it begins.
+        note: what is below the time.
+        source: its trace on a transparent ground, as a data URI.
+        alt: what it shows, for those who cannot see it.
+        shaded: stretches of which nothing is known.
+        links: stretches that lead to a strip.
+        reach: how much of the row the recording fills, as a share.
+    """
+
+    anchor: str
+    time: str
+    note: str
+    source: str
+    alt: str
+    shaded: tuple[Stretch, ...] = ()
+    links: tuple[Stretch, ...] = ()
+    reach: float = 1.0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A recording, or a part of one, in rows below each other, on a grid.
+
+    Attributes:
+        rows: the rows.
+        width: of a row on the page, in pixels.
+        height: of a row on the page, in pixels.
+        steps: distances of the fine and the strong lines of the grid, as shares of a row.
+        ticks: (where, what) of the scale above the rows, as shares of a row.
+        folded: the rows are shown when this line is clicked; None shows them at once.
+    """
+
+    kind: ClassVar[str] = "rows"
+    rows: tuple[Row, ...]
+    width: int
+    height: int
+    steps: tuple[float, float]
+    ticks: tuple[tuple[float, str], ...]
+    folded: str | None = None
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the marks on a trace mean: (colour, mark, name)."""
+
+    kind: ClassVar[str] = "marks"
+    entries: tuple[tuple[str, str, str], ...]
+
+
+Block = Prose | Points | Lines | Figures | Legend | Marks | Grid | Picture | Rows
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from matplotlib.patches import Patch
 
 from ecgcli.beats.overview import Overview
 from ecgcli.reporting.describe_plots import WIDTH, label_width, shown, with_name
-from ecgcli.reporting.description import counted
 from ecgcli.reporting.plots import GREY, INK
+from ecgcli.reporting.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

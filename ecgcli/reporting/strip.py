@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 
 from ecgcli.evaluation.predictions import NORMAL
 from ecgcli.reporting.plots import GREY, INK, LINES, VERMILION
+from ecgcli.reporting.words import clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ class Strip:
         start: time of the first sample, in seconds of the recording.
         paper: from when to when the paper reaches, in seconds; None for as far as the signal does.
         unit: of the signal.
-        window: from when to when a model looked, in seconds of the recording; tinted.
+        window: from when to when a model looked, or something happened, in seconds of the recording; tinted.
         focus: index of the beat in question, which is marked.
         marks: (seconds, text) of other annotations: rhythm changes, noise.
         unread: leads that the model did not see, drawn in grey.
@@ -108,16 +109,22 @@ class Layout:
     middle: tuple[float, ...]
 
 
-def layout(strip: Strip) -> Layout:
-    """Lays a strip out: one gain for all leads, each lead as high as its waves."""
+def layout(strip: Strip, tallest: float = TALLEST, doubled: bool = True) -> Layout:
+    """Lays a strip out: one gain for all leads, each lead as high as its waves.
+
+    Args:
+        strip: what to draw.
+        tallest: what a lead may fill, in mm, before the gain is halved.
+        doubled: whether small waves are drawn at twice the gain.
+    """
     known = [lead[np.isfinite(lead)] for lead in strip.signal]
     reach = [
         (float(lead.min()), float(np.median(lead)), float(lead.max())) if len(lead) else (0.0, 0.0, 0.0)
         for lead in known
     ]
     widest = max(high - low for low, _, high in reach)
-    gain = 20.0 if 0 < 20 * widest <= TALLEST / 2 else 10.0
-    while gain * widest > TALLEST:
+    gain = 20.0 if doubled and 0 < 20 * widest <= tallest / 2 else 10.0
+    while gain * widest > tallest:
         gain /= 2
     zero, height = [], CLOCK + RAIL
     for low, middle, high in reversed(reach):  # from the bottom up, in large squares
@@ -179,15 +186,6 @@ def draw_strip(axes: Axes, strip: Strip, paper: Layout) -> None:
     axes.set_axis_off()
 
 
-def clock(seconds: float, digits: int = 0) -> str:
-    """Time of a recording as minutes and seconds, with hours where there are any."""
-    units = round(seconds * 10**digits)
-    whole, rest = divmod(units, 10**digits)
-    hours, minutes, left = whole // 3600, whole // 60 % 60, whole % 60
-    said = f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
-    return said + (f".{rest:0{digits}d}" if digits else "")
-
-
 def _grid(axes: Axes, paper: Layout, bottom: float, top: float) -> None:
     for step, colour, width in ((1, _SMALL, 0.4), (5, _LARGE, 0.6)):
         lines = [((x, bottom), (x, top)) for x in np.arange(GUTTER, paper.width + 0.01, step)]
@@ -206,7 +204,8 @@ def _calibration(axes: Axes, paper: Layout) -> None:
 def _rails(axes: Axes, beats: StripBeats, across: Any, paper: Layout, focus: int | None) -> None:
     """What each beat is, above the leads, and what it was called, under them."""
     above, under = paper.height - RAIL / 2, CLOCK + RAIL / 2
-    for y, text in ((above, "annotated"), (under, "called")):
+    annotated = any(beats.truth) or any(beats.symbol)
+    for y, text in ((above, "annotated" if annotated else ""), (under, "called")):
         axes.text(0.3, y, text, fontsize=6.5, color=GREY, ha="left", va="center")
     at = across(beats.seconds)
     for i, x in enumerate(at):

@@ -12,7 +12,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from ecgcli.reporting.plots import GREY, INK, VERMILION
-from ecgcli.reporting.strip import GUTTER, SPEED, TALLEST, Strip, StripBeats, clock, layout, strip_figure
+from ecgcli.reporting.strip import GUTTER, SPEED, TALLEST, Strip, StripBeats, layout, strip_figure
+from ecgcli.reporting.words import clock
 
 RATE = 250.0
 BEATS = StripBeats(
