@@ -79,6 +79,9 @@ class Summary:
         lowest_rate: the lowest over `RATE_BEATS` intervals in a row; None where there are not so many.
         highest_rate: the highest.
         events: couplets, runs and pauses, in order of time.
+        silences: (from, to) in seconds of readable stretches of more than `PAUSE` seconds without a beat at
+            an end of the recording or beside an unreadable stretch. They may be pauses, of which only the
+            least length is known, as no two beats bound them.
     """
 
     seconds: float
@@ -91,6 +94,7 @@ class Summary:
     lowest_rate: Rate | None
     highest_rate: Rate | None
     events: tuple[Event, ...]
+    silences: tuple[tuple[float, float], ...] = ()
 
     def of(self, kind: str, name: str = "") -> list[Event]:
         """The events of a kind and class, in order of time."""
@@ -137,6 +141,7 @@ def summarise(recording: AnnotatedRecording) -> Summary:
         lowest_rate=lowest,
         highest_rate=highest,
         events=tuple(sorted(events, key=lambda event: (event.first, event.last))),
+        silences=_silences(recording),
     )
 
 
@@ -149,6 +154,23 @@ def _rows(recording: AnnotatedRecording, name: str) -> list[Event]:
         _event(recording, "couplet" if last - first + 1 < RUN else "run", name, int(first), int(last))
         for first, last in zip(edges[::2], edges[1::2], strict=True)
     ]
+
+
+def _silences(recording: AnnotatedRecording) -> tuple[tuple[float, float], ...]:
+    starts = [0, *recording.unreadable[:, 1].tolist()]
+    ends = [*recording.unreadable[:, 0].tolist(), recording.samples]
+    found = []
+    for start, end in zip(starts, ends, strict=True):
+        first, after = np.searchsorted(recording.sample, [start, end]).tolist()
+        if first == after:
+            found.append((start, end))
+        else:
+            found += [(start, int(recording.sample[first])), (int(recording.sample[after - 1]), end)]
+    return tuple(
+        (start / recording.rate, end / recording.rate)
+        for start, end in found
+        if end - start > PAUSE * recording.rate
+    )
 
 
 def _event(recording: AnnotatedRecording, kind: Kind, name: str, first: int, last: int) -> Event:

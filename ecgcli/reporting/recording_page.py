@@ -162,7 +162,8 @@ def _strips(recording: AnnotatedRecording, listed: Sequence[Listed], read: Read)
         return Section("strips", "Strips", ())
     said = (
         "25 mm/s, 10 mm/mV where nothing else is said: a small square is 0.04 s and 0.1 mV, a large one "
-        "0.2 s and 0.5 mV. The event is tinted. Below the leads is what each beat was called; ? asks for review."
+        "0.2 s and 0.5 mV. The event is tinted. Below the leads is what each beat was called; ? asks for "
+        "review."
     )
     if set(recording.read_leads) != set(range(len(recording.leads))):
         said += " Grey leads are not read by the model."

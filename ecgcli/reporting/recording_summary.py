@@ -98,6 +98,14 @@ def doubt_sentences(recording: AnnotatedRecording, summary: Summary) -> str:
         )
     else:
         said.append("The whole recording can be read.")
+    silent = summary.silences
+    if silent and summary.beats:
+        at = _and([when(start, summary.seconds, 1) for start, _ in silent[:3]])
+        more = f", and {len(silent) - 3:,} more" if len(silent) > 3 else ""
+        said.append(
+            f"Without a beat for more than {PAUSE:g} s, at an end of the recording or beside what cannot be "
+            f"read, so that it is counted as no pause: from {at}{more}."
+        )
     return " ".join(said)
 
 
