@@ -22,7 +22,7 @@ from ecgcli.evaluation.ec57_summary import gross
 from ecgcli.files import write_text
 from ecgcli.models import open_model
 from ecgcli.prediction.annotate import annotate
-from ecgcli.prediction.write import annotations
+from ecgcli.prediction.write import wfdb_annotations
 from ecgcli.recordings.aami import BEAT_SYMBOLS, ClassMap
 from ecgcli.recordings.annotation_writer import write_annotations
 from ecgcli.recordings.source import open_source
@@ -49,7 +49,7 @@ def main(run: str, data_dir: str, document: str) -> None:
                 beats = np.unique(marks.sample[np.isin(marks.symbol, list(BEAT_SYMBOLS))])
                 found = annotate(source, model, peaks=beats if peaks == "given" else None)
                 unreadable += source.samples / source.rate - found.readable_seconds
-                write_annotations(Path(folder), name, annotations(found), "ecg", source.rate)
+                write_annotations(Path(folder), name, wfdb_annotations(found), "ecg", source.rate)
             for class_map in MAPS:
                 scores = score_folders(mitdb, Path(folder), list(DS2), "atr", "ecg", 0.0, class_map)
                 measures = gross(scores.records)

@@ -101,7 +101,9 @@ def annotate(
     given = peaks is not None
     if peaks is None:
         read = _counting("detection", source, progress)
-        found = find_rpeaks_in_pieces(read, source.samples, range(len(source.leads)), source.rate)
+        # R peaks are placed in the first of the leads: in that which the model reads
+        order = [*read_leads, *(i for i in range(len(source.leads)) if i not in read_leads)]
+        found = find_rpeaks_in_pieces(read, source.samples, order, source.rate)
     else:
         found = peaks
     ratio = segmenter.ratio(source.rate)

@@ -18,7 +18,7 @@ from ecgcli.recordings.record import Annotations
 TableFormat = Literal["csv", "parquet"]
 
 
-def annotations(recording: AnnotatedRecording) -> Annotations:
+def wfdb_annotations(recording: AnnotatedRecording) -> Annotations:
     """The beats as WFDB annotations.
 
     The symbol of a beat is its AAMI class, `num` the probability of that class in percent; a beat that a
@@ -130,5 +130,5 @@ def write(
         else:
             beats_table(recording).to_parquet(beside, index=False)
     write_json(folder / f"{recording.name}.json", facts | summary_values(recording, summary))
-    write_annotations(folder, recording.name, annotations(recording), annotator, recording.rate)
+    write_annotations(folder, recording.name, wfdb_annotations(recording), annotator, recording.rate)
     return [folder / f"{recording.name}.{annotator}", beats, folder / f"{recording.name}.json"]

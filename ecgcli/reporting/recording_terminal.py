@@ -12,7 +12,7 @@ from rich.table import Table
 from ecgcli.prediction.annotated import AnnotatedRecording
 from ecgcli.prediction.events import ECTOPIC, PAUSE, Event, Summary
 from ecgcli.recordings.aami import CLASS_NAMES
-from ecgcli.reporting.strip import clock
+from ecgcli.reporting.words import clock
 
 
 def print_recording(

@@ -13,7 +13,7 @@ import wfdb
 from ecgcli.evaluation.ec57_folders import score_folders
 from ecgcli.prediction.annotated import AnnotatedRecording
 from ecgcli.prediction.events import summarise
-from ecgcli.prediction.write import annotations, beats_table, summary_values, write
+from ecgcli.prediction.write import wfdb_annotations, beats_table, summary_values, wfdb_annotations, write
 from ecgcli.recordings.aami import BEAT_SYMBOLS, CLASS_MAPS
 from ecgcli.recordings.wfdb_io import read_record
 
@@ -138,6 +138,6 @@ def test_a_recording_without_beats_is_written_all_the_same(tmp_path: Path) -> No
         }
     )
     write(nothing, summarise(nothing), tmp_path, "ecg", "csv", {})
-    assert len(annotations(nothing)) == 0
+    assert len(wfdb_annotations(nothing)) == 0
     assert len(pd.read_csv(tmp_path / "x.csv")) == 0
     assert json.loads((tmp_path / "x.json").read_text())["mean_rate"] is None
