@@ -66,12 +66,8 @@ def gravest_sentence(summary: Summary) -> str:
     for name, kind in (("V", "ventricular"), ("S", "supraventricular")):
         couplets = summary.of("couplet", name)
         if couplets:
-            many = (
-                f"One {kind} couplet, at"
-                if len(couplets) == 1
-                else f"{len(couplets):,} {kind} couplets, the first at"
-            )
-            return f"{many} {_at(summary, couplets[0])}."
+            many = f"{len(couplets):,} {kind} couplets, the first" if couplets[1:] else f"A {kind} couplet"
+            return f"{many} at {_at(summary, couplets[0])}."
     single = [name for name in ECTOPIC if summary.counts.get(name)]
     if single:
         return f"Single beats of {_and(single)}; no couplet, no run, no pause of more than {PAUSE:g} s."
