@@ -44,8 +44,10 @@ def calibration_sentence(facts: Facts) -> str:
         return ""
     said = ["Probabilities are as the model gives them."]
     if fitted["method"] != "none":
+        temperature = f"{fitted['temperature']:.3g}"
         sure = "too sure" if fitted["temperature"] > 1 else "not sure enough"
-        first = f"temperature {fitted['temperature']:.3g}: the model was {sure} of itself"
+        said_of = "nothing to correct" if temperature == "1" else f"the model was {sure} of itself"
+        first = f"temperature {temperature}: {said_of}"
         biases = [f"{name} {value:+.2f}" for name, value in (fitted.get("bias") or {}).items() if value]
         if biases:
             first += f"; biases {', '.join(biases)}"
