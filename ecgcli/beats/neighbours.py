@@ -155,12 +155,20 @@ def nearest(signal: Signal, known: Signal, subject: Rows, known_subject: Rows) -
             here = slice(start, start + _BLOCK[0])
             # |a − b|² is smallest where a·b − |b|²/2 is largest
             closeness = (beats[rows[here]] - middle) @ theirs.T - half
-            everyone.update(here, first, closeness)
-            for code in np.unique(subject[here][subject[here] >= 0]):
+            best = _best(closeness)
+            everyone.update(here, first, *best)
+            own = np.intersect1d(subject[here][subject[here] >= 0], codes)
+            for code in own:
                 closeness[_run(subject[here], code), _run(codes, code)] = -np.inf
-            others.update(here, first, closeness)
+            others.update(here, first, *(_best(closeness) if len(own) else best))
     back = np.argsort(rows)
     return columns[everyone.place[back]], columns[others.place[back]]
+
+
+def _best(closeness: npt.NDArray[np.float32]) -> tuple[Rows, npt.NDArray[np.float32]]:
+    """The closest column of each row, and how close."""
+    place = closeness.argmax(axis=1)
+    return place, np.take_along_axis(closeness, place[:, None], axis=1)[:, 0]
 
 
 class _Closest:
@@ -170,10 +178,8 @@ class _Closest:
         self.place = np.zeros(rows, np.int64)
         self._closeness = np.full(rows, -np.inf, np.float32)
 
-    def update(self, rows: slice, first: int, closeness: npt.NDArray[np.float32]) -> None:
-        """Takes a block whose columns begin at `first`."""
-        place = closeness.argmax(axis=1)
-        value = np.take_along_axis(closeness, place[:, None], axis=1)[:, 0]
+    def update(self, rows: slice, first: int, place: Rows, value: npt.NDArray[np.float32]) -> None:
+        """Takes the best of a block whose columns begin at `first`."""
         better = value > self._closeness[rows]
         self._closeness[rows][better] = value[better]
         self.place[rows][better] = first + place[better]
