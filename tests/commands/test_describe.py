@@ -47,11 +47,10 @@ def test_every_data_set_of_ones_own_is_described(capsys: pytest.CaptureFixture[s
     np.savez("beats.npz", signal=signal.astype(np.float32), label=label)
     describe(config("data=table", "data.path=beats.npz", "protocol=intra_patient"))
     said = capsys.readouterr().out
-    assert "intra_patient" in said
-    for page in ("mine-by_subject", "table-intra_patient", "beats-intra_patient"):
-        if (PAGES / page).exists():
-            assert "240" in (PAGES / page / "describe.html").read_text() or page.startswith("mine")
-    assert len(list(PAGES.glob("*/describe.html"))) == 2
+    assert "mine, protocol by_subject" in said and "8 records" in said
+    assert "beats.npz, protocol intra_patient" in said and "240 beats" in said
+    for name, counted in (("mine-by_subject", "records of 8 subjects"), ("beats.npz-intra_patient", "240")):
+        assert counted in (PAGES / name / "describe.html").read_text(encoding="utf-8")
 
 
 def test_of_several_folds_the_first_stands_for_all() -> None:
