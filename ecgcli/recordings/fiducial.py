@@ -20,8 +20,8 @@ Ints = npt.NDArray[np.int64]
 
 _RATE = 360.0  # Hz, about: that of the annotations; faster signals are averaged to it
 _TURN = 0.020  # seconds: standard deviation of the Gaussian under which the signal turns
-_NEAR = 0.100  # seconds: standard deviation of the weight around the expected place
-_EXPECTED = -0.010  # seconds from the middle of the energy
+_NEAR = 0.115  # seconds: standard deviation of the weight around the expected place
+_EXPECTED = -0.040  # seconds from the middle of the energy
 _SEARCH = 0.150  # seconds searched to either side: EC57's match window
 _UNREADABLE = 0.05  # a lead with a smaller weight says nothing of where the beat is
 

@@ -87,6 +87,8 @@ def block_of(rate: float) -> int:
 
 def averaged(signal: Floats, step: int) -> Floats:
     """(leads, time) → (leads, time // step): means of `step` samples; missing ones (NaN) stay missing."""
+    if step == 1:
+        return signal.astype(np.float32, copy=False)
     stop = signal.shape[1] // step * step
     total = signal[:, 0:stop:step].astype(np.float32)
     for first in range(1, step):

@@ -26,12 +26,12 @@ PIECE = 1200.0
 # logistic regression on the candidates of the records of DS1 and the paced ones, with both leads and with the
 # first alone (scripts/rpeaks.py --fit); in the order of `qrs_candidates.FACTS`
 _WEIGHTS = (
-    -1.385, -0.4561, 2.329, 0.9327, 5.059, -0.9033,
-    -0.7034, -1.248, -0.8161, -0.6841, -0.1009, -0.2489,
-    -0.09136, -0.1233, 0.2389, 1.112, 0.5105, -10.5,
-    0.2532, 9.854, 2.68, 3.608,
+    -1.468, -0.3748, 2.372, 0.9562, 5.113,
+    -1.047, -0.6194, -1.206, -0.8281, -0.7136,
+    -0.1092, -0.2614, -0.08004, -0.1188, 0.2862,
+    1.071, 0.5609, -10.37, 0.3, 9.677, 2.673, 3.594,
 )  # fmt: skip
-_BIAS = 0.203
+_BIAS = -0.1169
 
 
 def find_rpeaks(signal: npt.ArrayLike, rate: float) -> npt.NDArray[np.int64]:

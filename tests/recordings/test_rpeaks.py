@@ -106,20 +106,23 @@ def test_r_peaks_lie_where_the_annotators_put_them(
                 far.add((name, kind))
     for parts in error.values():
         assert np.median(np.abs(np.concatenate(parts))) <= 1
-    assert far <= {("109", "V"), ("117", "N"), ("208", "V"), ("217", "Q")}
+        assert far <= {("117", "N"), ("217", "Q")}
+    for kind, p90 in zip("NSVFQ", (1, 1, 6, 3, 6), strict=True):
+        assert np.quantile(np.abs(np.concatenate(error[kind])), 0.9) <= p90
 
 
 # -- in pieces -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.promise
-@settings(max_examples=12, deadline=None)
-@given(piece=st.floats(2.0, 400.0), long=st.booleans())
+@settings(max_examples=10, deadline=None)
+@given(piece=st.floats(2.0, 250.0), long=st.booleans())
 def test_a_recording_in_pieces_gives_the_beats_of_the_whole(
     record_203: Record, simulated: Record, piece: float, long: bool
 ) -> None:
     record = record_203 if long else simulated
-    signal, rate = record.signal[:, : 600 * 360], record.rate
+    signal, rate = record.signal[:, : 300 * 360], record.rate
     longest = 0
 
     def read(start: int, end: int) -> npt.NDArray[np.floating]:
