@@ -123,7 +123,7 @@ class Run:
         Args:
             signal: (time,) or (leads, time) in mV.
             rate: samples per second, in Hz.
-            peaks: positions of the R peaks in samples; None finds them on the first lead (wfdb's XQRS).
+            peaks: positions of the R peaks in samples; None finds them (`recordings.rpeaks`).
             leads: names of the leads; None takes them in the order in which the model wants them.
 
         Returns:
@@ -150,7 +150,7 @@ class Run:
         segmenter = self.model.segmenter
         names = leads or tuple(segmenter.leads[: len(trace)])
         names += tuple(f"lead{i}" for i in range(len(names), len(trace)))
-        found = find_rpeaks(trace[0], rate) if peaks is None else np.asarray(peaks)
+        found = find_rpeaks(trace, rate) if peaks is None else np.asarray(peaks)
         found = _checked_peaks(found, trace.shape[1])
         beats, kept, _, features = segmenter.cut(trace, rate, names, found)
         from ecgcli.evaluation.operating_point import decide

@@ -16,6 +16,7 @@ from ecgcli.config import (
     ExportConfig,
     FetchConfig,
     InfoConfig,
+    PredictConfig,
     ScoreConfig,
     TrainConfig,
     parse,
@@ -67,7 +68,12 @@ def test_a_shown_command_is_one_that_the_program_takes(line: str) -> None:
     if word in ("eval", "fetch"):
         values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
     configs = {"train": TrainConfig, "eval": EvalConfig, "score": ScoreConfig, "info": InfoConfig}
-    configs |= {"fetch": FetchConfig, "describe": DescribeConfig, "export": ExportConfig}
+    configs |= {
+        "fetch": FetchConfig,
+        "describe": DescribeConfig,
+        "export": ExportConfig,
+        "predict": PredictConfig,
+    }
     parse(configs[word], values)
 
 

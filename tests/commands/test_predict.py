@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,18 @@ import pandas as pd
 import pytest
 import wfdb
 
+from ecgcli.beats.segment import Segmenter
 from ecgcli.commands.export import export
-from ecgcli.commands.predict import predict
+from ecgcli.commands.predict import SHIPPED, predict
 from ecgcli.config import ExportConfig, PredictConfig, parse
 from ecgcli.errors import EcgError
+from ecgcli.learning.facts import read_facts
+from ecgcli.recordings.aami import BEAT_SYMBOLS
+from ecgcli.recordings.example import example
 from ecgcli.recordings.simulate import write_demo
+from ecgcli.recordings.wfdb_io import read_record
 from ecgcli.runs import Run
-from tests.conftest import compose_values
+from tests.conftest import compose_values, train_config
 
 
 def run_predict(*overrides: str) -> None:
@@ -114,6 +120,50 @@ def test_an_onnx_model_annotates_without_torch(finished_run: Run, records: Path,
     np.testing.assert_array_equal(served["sample"], trained["sample"])
     numbers = [column for column in served if column.startswith("p_")]
     np.testing.assert_allclose(served[numbers], trained[numbers], atol=2e-4)
+
+
+@pytest.mark.promise
+def test_the_model_in_the_box_annotates_a_real_recording(
+    mitdb_dir: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_predict("input=example")
+    said = capsys.readouterr().out
+    assert "In-sample" in said
+    page = (here / "outputs" / "predict" / "208" / "208.html").read_text()
+    assert "In-sample" in page and "Not a medical device" in page
+    table = pd.read_csv(here / "outputs" / "predict" / "208" / "208.csv")
+    # where the five minutes are in record 208, and what the annotators say of them
+    record = read_record(mitdb_dir / "208")
+    source = example()
+    five, whole = source.read(0, source.samples)[0], record.signal[0]
+    starts = np.flatnonzero(np.isclose(whole[: -len(five) + 1], five[0], atol=1e-3))
+    begin = next(s for s in starts if np.allclose(whole[s : s + len(five)], five, atol=1e-3))
+    assert record.annotations is not None
+    marks = record.annotations
+    inside = (
+        (marks.sample >= begin)
+        & (marks.sample < begin + len(five))
+        & np.isin(marks.symbol, list(BEAT_SYMBOLS))
+    )
+    where, symbols = marks.sample[inside] - begin, marks.symbol[inside]
+    nearest = np.abs(table["sample"].to_numpy()[:, None] - where).argmin(axis=0)
+    found = np.abs(table["sample"].to_numpy()[nearest] - where) <= 54
+    assert found.mean() > 0.97
+    called = table["class"].to_numpy()[nearest]
+    assert (called[found & (symbols == "V")] == "V").mean() > 0.9
+    assert (called[found & (symbols == "N")] == "N").mean() > 0.9
+
+
+def test_the_model_in_the_box_is_small_and_of_the_recipe_that_its_card_names() -> None:
+    assert (SHIPPED / "model.safetensors").stat().st_size < 1_000_000
+    facts = read_facts(SHIPPED / "model.json")
+    card = (SHIPPED / "README.md").read_text()
+    (command,) = re.findall(r"^ecg train (.*)$", card, flags=re.MULTILINE)
+    config = train_config(*command.split())
+    assert Segmenter.from_config(config.beat).to_dict() == facts.segmenter
+    assert facts.networks["all"].architecture == config.model
+    assert len(facts.trained_on["records"]) == 44
+    assert "Not a medical device" in card and "ODC-By" in card
 
 
 MISTAKES: list[tuple[list[str], str]] = [

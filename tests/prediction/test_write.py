@@ -13,7 +13,7 @@ import wfdb
 from ecgcli.evaluation.ec57_folders import score_folders
 from ecgcli.prediction.annotated import AnnotatedRecording
 from ecgcli.prediction.events import summarise
-from ecgcli.prediction.write import wfdb_annotations, beats_table, summary_values, wfdb_annotations, write
+from ecgcli.prediction.write import beats_table, summary_values, wfdb_annotations, write
 from ecgcli.recordings.aami import BEAT_SYMBOLS, CLASS_MAPS
 from ecgcli.recordings.wfdb_io import read_record
 
