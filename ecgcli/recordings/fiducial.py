@@ -48,10 +48,11 @@ def place(trace: Floats, rate: float, middle: Ints, weight: Floats) -> Ints:
     index = np.clip(index, 0, time - 1)  # beyond its ends the signal goes on as it ends
     usable = weight * np.array([np.isfinite(lead[index]).all(axis=1) for lead in signal])
     lead = np.where(usable[0] > _UNREADABLE, 0, usable.argmax(axis=0))
-    turn = np.abs(np.nan_to_num(signal[lead[:, None], index]) @ turns)
+    # in double precision: products of other sizes round otherwise, and pieces give what the whole gives
+    turn = np.abs(np.nan_to_num(signal[lead[:, None], index]).astype(np.float64) @ turns)
     best = turn.argmax(axis=1)
     inner = np.clip(best, 1, turn.shape[1] - 2)
-    before, at, after = (turn[np.arange(len(best)), inner + k].astype(np.float64) for k in (-1, 0, 1))
+    before, at, after = (turn[np.arange(len(best)), inner + k] for k in (-1, 0, 1))
     curve = before - 2 * at + after
     peaked = (best == inner) & (curve < 0)
     between = np.where(peaked, 0.5 * (before - after) / np.where(peaked, curve, 1.0), 0.0)
@@ -61,7 +62,7 @@ def place(trace: Floats, rate: float, middle: Ints, weight: Floats) -> Ints:
 
 
 @cache
-def _weights(rate: float) -> tuple[npt.NDArray[np.float32], int]:
+def _weights(rate: float) -> tuple[npt.NDArray[np.float64], int]:
     """(window, places) from a window of the signal to its weighted turn at each place; reach."""
     deviation = _TURN * rate
     reach = int(np.ceil(4 * deviation))
@@ -71,7 +72,7 @@ def _weights(rate: float) -> tuple[npt.NDArray[np.float32], int]:
     second -= bell * second.sum() / bell.sum()  # a constant has no turn
     places = np.arange(-int(_SEARCH * rate), int(_SEARCH * rate) + 1)
     near = np.exp(-((places / rate - _EXPECTED) ** 2) / (2 * _NEAR**2))
-    matrix = np.zeros((len(places) + 2 * reach, len(places)), dtype=np.float32)
+    matrix = np.zeros((len(places) + 2 * reach, len(places)))
     for k in range(len(places)):
         matrix[k : k + 2 * reach + 1, k] = second * near[k]
     return matrix, reach

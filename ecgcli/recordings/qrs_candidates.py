@@ -112,16 +112,11 @@ def candidates(trace: Floats, rate: float) -> Candidates:
     joint = _joined(energy, factor, block)
     at = _peaks(joint, int(_APART * rate))
     at = at[~missing[:, at].all(axis=0)]
-    at_block = (at / block - 0.5, np.arange(height.shape[1]))
-    level, seen, good = (
-        np.stack([np.interp(*at_block, lead) for lead in levels]).reshape(len(levels), -1)
-        for levels in (height, weight, quality)
-    )
+    level, seen, good = (_at(levels, at, block) for levels in (height, weight, quality))
     peak = np.sqrt(joint[at].astype(np.float64))
     slow, _ = slope_energy(averaged(trace, 2), rate / 2, _SLOW_SLOPE, _SLOW_WIDTH)
     slow_at = slow[:, np.minimum(at // 2, slow.shape[1] - 1)]
-    gain = np.stack([np.interp(*at_block, lead) for lead in factor]).reshape(len(factor), -1)
-    sharpness = peak / np.sqrt(np.maximum((gain * slow_at).sum(axis=0), 1e-12))
+    sharpness = peak / np.sqrt(np.maximum((_at(factor, at, block) * slow_at).sum(axis=0), 1e-12))
     own = np.sqrt(energy[:, at]) / np.where(level > 0, level, np.inf)
     tells = ~missing[:, at] & (level > 0)  # of the leads that have a say
     facts = np.column_stack(
@@ -200,13 +195,20 @@ def _running(levels: Floats, reach: int, share: float) -> Floats:
 def _joined(energy: Floats, factor: Floats, block: int) -> Floats:
     """(time,) the leads' energies added, each with its factor drawn from block centre to block centre."""
     time = energy.shape[1]
-    ramp = (np.arange(block, dtype=np.float32) + 0.5 * (block % 2)) / np.float32(block)
+    ramp = np.arange(block, dtype=np.float32) / np.float32(block)
     edged = np.pad(factor.astype(np.float32), ((0, 0), (1, 1)), mode="edge")
     total = np.zeros(time, dtype=np.float32)
     for own, level in zip(energy, edged, strict=True):
         line = level[:-1, None] + np.diff(level)[:, None] * ramp  # from half a block before the start
         total += own * line.ravel()[block // 2 : block // 2 + time]
     return total
+
+
+def _at(levels: Floats, at: Ints, block: int) -> Floats:
+    """(leads, n) the blocks' levels at positions, drawn from block centre to block centre."""
+    before, part = np.divmod(at - block // 2, block)
+    edged = np.pad(levels, ((0, 0), (1, 1)), mode="edge")
+    return edged[:, before + 1] + (edged[:, before + 2] - edged[:, before + 1]) * (part / block)
 
 
 def _peaks(joint: Floats, apart: int) -> Ints:
