@@ -112,7 +112,8 @@ def test_checkpoints_outlive_an_interruption_or_an_error_but_not_a_change_of_the
 def test_the_torch_free_rooms_import_no_torch() -> None:
     code = (
         "import sys, ecgcli.runs, ecgcli.config, ecgcli.beats.sources, ecgcli.beats.protocol, "
-        "ecgcli.beats.audit, ecgcli.recordings.wfdb_io, ecgcli.recordings.simulate, ecgcli.beats.kaggle\n"
+        "ecgcli.beats.audit, ecgcli.recordings.wfdb_io, ecgcli.recordings.simulate, ecgcli.beats.kaggle, "
+        "ecgcli.models, ecgcli.learning.facts, ecgcli.learning.onnx_model, ecgcli.commands.export\n"
         "print([m for m in ('torch', 'pytorch_lightning', 'torchmetrics') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

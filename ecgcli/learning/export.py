@@ -261,10 +261,9 @@ def latencies(runners: dict[str, Predict], signal: Beats, features: Beats) -> di
 
 
 def _median_milliseconds(predict: Predict, batch: tuple[Beats, Beats]) -> float:
-    for _ in range(3):
-        predict(*batch)
+    predict(*batch)  # the first one prepares
     seconds: list[float] = []
-    while len(seconds) < 5 or (sum(seconds) < 0.5 and len(seconds) < 200):
+    while len(seconds) < 3 or (sum(seconds) < 0.5 and len(seconds) < 200):
         started = time.perf_counter()
         predict(*batch)
         seconds.append(time.perf_counter() - started)
