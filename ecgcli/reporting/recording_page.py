@@ -115,7 +115,10 @@ def _events(recording: AnnotatedRecording, summary: Summary, listed: Sequence[Li
         )
     said = "Each leads to its strip; the gravest kinds come first."
     if summary.of("pause"):
-        said += " A pause is a long RR interval; a beat that was overlooked makes one too."
+        said += (
+            " A pause is a long RR interval: beats that were overlooked and ventricular flutter, which has "
+            "none, make one too."
+        )
     headings = ("event", "strip", "lasts", "beats", "rate", "in the row from")
     blocks: list[Block] = [Prose(said), table(headings, rows)]
     left = not_listed(summary, listed)

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgcli.prediction.events import PAUSE, RATE_BEATS, RUN, Event, summarise
@@ -101,6 +101,7 @@ def test_the_longest_and_the_fastest_run_are_found() -> None:
     assert summary.longest_run("S") is None and summary.fastest_run("S") is None
 
 
+@settings(deadline=None)
 @given(st.integers(2, 12), st.sampled_from([128.0, 250.0, 360.0, 333.3]))
 def test_of_equal_events_the_first_is_named(times: int, rate: float) -> None:
     """Intervals are equal in samples; in seconds they differ in their last digits."""
@@ -139,6 +140,7 @@ def test_a_summary_is_plain_data() -> None:
 beats = st.lists(st.tuples(st.sampled_from("NSVFQ"), st.integers(20, 900), st.booleans()), max_size=40)
 
 
+@settings(deadline=None)
 @given(beats)
 def test_events_are_those_of_a_walk_from_beat_to_beat(made: list[tuple[str, int, bool]]) -> None:
     """Each beat: its class, samples to the next, whether a part of these cannot be read."""

@@ -17,7 +17,7 @@ from ecgcli.reporting.trace_image import columns, draw, full, half, png, stamp
 COLOURS = ("#222222", "#D55E00", "#0072B2")
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(2, 3000), st.integers(1, 400), st.floats(1.0, 1.5), st.integers(0, 9))
 def test_every_column_reaches_from_the_lowest_to_the_highest_it_holds(
     n: int, width: int, longer: float, seed: int
@@ -72,6 +72,7 @@ def test_a_mark_at_the_edge_is_cut_off() -> None:
     assert np.argwhere(image == full(1)).tolist() == [[y, x] for y in (1, 2, 3) for x in (0, 1, 2, 7, 8, 9)]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
 def test_a_png_holds_the_pixels_that_were_drawn(height: int, half_width: int, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 7, (height, 2 * half_width)).astype(np.uint8)
