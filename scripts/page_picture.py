@@ -38,9 +38,11 @@ def main() -> None:
         size = (f"--window-size={WIDTH},{given.height}", f"--user-data-dir={folder}/profile")
         subprocess.run([browser, *flags, *size, f"--screenshot={shot}", page.as_uri()], check=True)
         with Image.open(shot) as image:
-            image.convert("RGB").quantize(256, kmeans=2, dither=Image.Dither.NONE).save(
-                given.picture, optimize=True
+            # colours that are rare, such as those of a class, count as much as others
+            few = image.convert("RGB").quantize(
+                256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
             )
+            few.save(given.picture, optimize=True)
 
 
 if __name__ == "__main__":
