@@ -56,7 +56,7 @@ def evaluate(config: EvalConfig) -> None:
     rows = part.validation if part.test is None else part.test
     clock.lap("beats")
 
-    from ecgcli.learning.fit import device
+    from ecgcli.learning.devices import device
     from ecgcli.learning.model import outputs, settled
     from ecgcli.learning.progress import quiet_libraries
 

@@ -79,7 +79,7 @@ def _device(model: Classifier, config: PredictConfig) -> str:
 
     if isinstance(model, OnnxModel):
         return "cpu"
-    from ecgcli.learning.fit import device
+    from ecgcli.learning.devices import device
 
     return str(device(config.trainer.accelerator, config.trainer.threads))
 

@@ -59,7 +59,8 @@ def train(config: TrainConfig) -> None:
 
     with begin(config, table.fingerprint) as folder:
         # here and not at the top: torch and Lightning cost seconds, which a mistake above should not
-        from ecgcli.learning.fit import device, fit
+        from ecgcli.learning.devices import device
+        from ecgcli.learning.fit import fit
         from ecgcli.learning.loggers import finish_loggers
         from ecgcli.learning.model import outputs, settled
         from ecgcli.reporting.tensorboard import final_scores, log_results

@@ -8,13 +8,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from ecgcli.learning.devices import EVALUATION_BATCH
 from ecgcli.learning.sampling import Stream
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """(batch, channels, time) signal, (batch, k) features, (batch,) label."""
-
-EVALUATION_BATCH = 1024
-"""Beats in a batch where no gradient is needed."""
 
 
 class TrainingBatches:

@@ -15,10 +15,10 @@ from ecgcli.beats.protocol import Part
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import BeatTable
 from ecgcli.config import TrainConfig
-from ecgcli.errors import EcgError
 from ecgcli.learning.checkpoints import WholeFiles, keeping, read
 from ecgcli.learning.classifier import Classifier
 from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
+from ecgcli.learning.devices import device
 from ecgcli.learning.facts import ModelFacts, NetworkFacts
 from ecgcli.learning.loggers import build_loggers
 from ecgcli.learning.losses import TrainingLoss
@@ -217,19 +217,3 @@ def _batches(table: BeatTable, task: Task, batch_size: int, seed: int) -> BeatDa
         TrainingBatches(*training, stream, batch_size, task.steps // task.rounds),
         EvaluationBatches(*columns(task.validation, task.validation_label)),
     )
-
-
-def device(accelerator: str, threads: int | None) -> torch.device:
-    """Where to compute without a trainer; `auto` takes what there is.
-
-    Raises:
-        EcgError: if the accelerator is not there.
-    """
-    if threads:
-        torch.set_num_threads(threads)
-    there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if accelerator == "auto":
-        accelerator = next(name for name, available in there.items() if available)
-    if not there[accelerator]:
-        raise EcgError(f"trainer.accelerator={accelerator}: there is none on this machine; use auto or cpu")
-    return torch.device({"gpu": "cuda"}.get(accelerator, accelerator))

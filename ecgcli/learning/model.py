@@ -26,7 +26,7 @@ from ecgcli.errors import EcgError
 from ecgcli.evaluation.calibration import Calibration, calibrate
 from ecgcli.evaluation.operating_point import OperatingPoint, decide
 from ecgcli.files import whole, write_json
-from ecgcli.learning.datamodule import EVALUATION_BATCH
+from ecgcli.learning.devices import EVALUATION_BATCH
 from ecgcli.learning.facts import ModelFacts, NetworkFacts, compose, read_facts
 from ecgcli.learning.networks import build
 
