@@ -232,19 +232,15 @@ class Segmenter:
             EcgError: no such lead, a rate that is none, positions that do not ascend within the signal, or a
                 model of beats that a table gives.
         """
-        if isinstance(self.beat, GivenBeat):
-            raise EcgError(
-                "this model reads beats that are cut already (data=table), it cuts none from recordings"
-            )
         positions: npt.NDArray[np.int64] = np.asarray(samples, dtype=np.int64)
         if signal.ndim != 2 or len(signal) != len(lead_names) or not signal.size:
             raise EcgError(f"a signal of shape {signal.shape} with {len(lead_names)} lead names")
         if not 10 <= rate <= 100_000:
             raise EcgError(f"a sampling rate of {rate:g} Hz; expected 10 to 100,000 Hz")
+        ratio = self.ratio(rate)
         time = signal.shape[1]
         if len(positions) and (positions[0] < 0 or positions[-1] >= time or (np.diff(positions) < 0).any()):
             raise EcgError(f"positions of beats do not ascend within the signal's {time} samples")
-        ratio = self.ratio(rate)
         leads = np.stack([bridged(signal[i], rate) for i in self.leads_taken(lead_names)])
         cut = self.cut_resampled(resample(leads, ratio), np.rint(positions * float(ratio)).astype(np.int64))
         if self.beat.rhythm:
@@ -255,7 +251,15 @@ class Segmenter:
         return cut._replace(span=np.stack([begin, end], axis=1).clip(0, time).astype(np.int64))
 
     def ratio(self, rate: float) -> Fraction:
-        """Samples at the rate that beats are cut at, for each sample of a recording of `rate` Hz."""
+        """Samples at the rate that beats are cut at, for each sample of a recording of `rate` Hz.
+
+        Raises:
+            EcgError: a model of beats that a table gives.
+        """
+        if isinstance(self.beat, GivenBeat):
+            raise EcgError(
+                "this model reads beats that are cut already (data=table), it cuts none from recordings"
+            )
         return rate_ratio(rate, _KAGGLE_RATE if isinstance(self.beat, KaggleBeat) else self.beat.rate)
 
     def scale(self, leads: npt.NDArray[np.floating]) -> npt.NDArray[np.float64] | None:

@@ -85,20 +85,17 @@ def annotate(
     segmenter, facts = model.segmenter, model.facts
     if not source.samples >= source.rate:
         raise EcgError(f"{source.path}: {source.samples} samples at {source.rate:g} Hz; expected 1 s or more")
+    ratio = segmenter.ratio(source.rate)
     try:
         read_leads = (
             segmenter.leads_taken(source.leads) if leads is None else _named(leads, source, segmenter)
         )
     except EcgError as error:
         raise EcgError(f"{source.path}: {error}") from error
-    middle = max(0, source.samples // 2 - round(_JUDGED * source.rate / 2))
-    some = source.read(middle, min(source.samples, middle + round(_JUDGED * source.rate)))
-    if fault := amplitude_fault(some, source.rate, source.leads, source.units):
-        raise EcgError(f"{source.path}: {fault}")
+    _refuse_wrong_units(source)
     notes = list(source.notes)
     if leads is None:
         notes += _stand_ins(segmenter, source, read_leads)
-    given = peaks is not None
     if peaks is None:
         read = _counting("detection", source, progress)
         # R peaks are placed in the first of the leads: in that which the model reads
@@ -106,29 +103,28 @@ def annotate(
         found = find_rpeaks_in_pieces(read, source.samples, order, source.rate)
     else:
         found = peaks
-    ratio = segmenter.ratio(source.rate)
     signal = resampled(
         _counting("resampling", source, progress), source.samples, read_leads, source.rate, ratio
     )
     marks = np.minimum(np.rint(found * float(ratio)).astype(np.int64), signal.length - 1)
     height = _heights(signal, marks, source.rate * float(ratio))
     gaps = unreadable(signal.frames, source.rate, source.samples, height)
-    if given:  # who has given beats there has read it
-        first, last = (np.searchsorted(found, gaps[:, side]) for side in (0, 1))
-        gaps = gaps[first == last]
-    else:
-        inside = np.searchsorted(gaps[:, 0], found, side="right") - 1
-        kept = (inside < 0) | (found >= gaps[:, 1][inside]) if len(gaps) else np.ones(len(found), np.bool_)
+    begin, end = (np.searchsorted(found, gaps[:, side]) for side in (0, 1))
+    if peaks is None:
+        kept = np.ones(len(found), np.bool_)
+        for first, last in zip(begin, end, strict=True):
+            kept[first:last] = False
         found, marks = found[kept], marks[kept]
+    else:  # who has given beats there has read it
+        gaps = gaps[begin == end]
 
-    kept_parts, probability = [], []
+    kept_rows, probability = [np.empty(0, np.int64)], [np.empty((0, len(facts.classes)))]
     scale = segmenter.scale(signal.mapped())
-    for start, cut in _blocks(segmenter, signal, found, marks, source.rate, scale):
-        probability.append(model.predict(cut[0], device=device, features=cut[1]))
-        kept_parts.append(cut[2])
-        progress("classification", min(1.0, (start + BLOCK) / max(1, len(found))))
-    rows = np.concatenate(kept_parts) if kept_parts else np.empty(0, np.int64)
-    known = np.concatenate(probability) if probability else np.empty((0, len(facts.classes)))
+    for beats, features, which in _blocks(segmenter, signal, found, marks, source.rate, scale):
+        probability.append(model.predict(beats, device=device, features=features))
+        kept_rows.append(which)
+        progress("classification", (int(which[-1]) + 1) / len(found) if len(which) else 1.0)
+    rows, known = np.concatenate(kept_rows), np.concatenate(probability)
     if missing := len(found) - len(rows):
         notes.append(
             f"{missing} beats at the end of the recording are not annotated: the model's window needs more "
@@ -151,6 +147,14 @@ def annotate(
         unreadable=gaps,
         notes=tuple(notes),
     )
+
+
+def _refuse_wrong_units(source: Source) -> None:
+    """Refuses a recording whose values cannot be an ECG in the unit that they are taken for."""
+    start = max(0, source.samples // 2 - round(_JUDGED * source.rate / 2))
+    some = source.read(start, min(source.samples, start + round(_JUDGED * source.rate)))
+    if fault := amplitude_fault(some, source.rate, source.leads, source.units):
+        raise EcgError(f"{source.path}: {fault}")
 
 
 def _named(leads: Sequence[str], source: Source, segmenter: Segmenter) -> tuple[int, ...]:
@@ -206,11 +210,11 @@ def _blocks(
     marks: Ints,
     rate: float,
     scale: npt.NDArray[np.float64] | None,
-) -> Iterator[tuple[int, tuple[Floats, Floats, Ints]]]:
+) -> Iterator[tuple[Floats, Floats, Ints]]:
     """Cuts the beats block by block, each with the context that makes them what they are in the whole.
 
     Yields:
-        The first beat of the block, and of the block's beats the signals, the features, and which they are.
+        Of the beats of a block the signals, the features, and which they are.
     """
     around = segmenter.context_beats
     reach = round(segmenter.reach * segmenter.rate) + 1
@@ -223,4 +227,4 @@ def _blocks(
         if segmenter.beat.rhythm:
             cut = segmenter.with_rhythm(cut, found[first:last], rate)
         own = (cut.kept >= start - first) & (cut.kept < end - first)
-        yield start, (cut.signal[own], cut.features[own], cut.kept[own] + first)
+        yield cut.signal[own], cut.features[own], cut.kept[own] + first

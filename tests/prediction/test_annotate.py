@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgcli.beats.segment import Segmenter
-from ecgcli.choices import Beat, CentredBeat, KaggleBeat
+from ecgcli.choices import Beat, CentredBeat, GivenBeat, KaggleBeat
 from ecgcli.errors import EcgError
 from ecgcli.learning.facts import ModelFacts
 from ecgcli.prediction import annotate as module
@@ -146,6 +146,11 @@ def test_leads_go_by_the_model_or_as_asked_for() -> None:
 def test_volts_taken_for_millivolts_are_noticed() -> None:
     with pytest.raises(EcgError, match=r"somebody: .*units=V"):
         annotate(a_source(an_ecg(RATE) / 1000), ByShape(centred()))
+
+
+def test_a_model_of_ready_beats_cuts_none() -> None:
+    with pytest.raises(EcgError, match="this model reads beats that are cut already"):
+        annotate(a_source(an_ecg(RATE)), ByShape(GivenBeat(name="given", rate=250.0, scaling="none")))
 
 
 def test_a_recording_shorter_than_a_beat_is_refused() -> None:
