@@ -8,7 +8,8 @@ grows with the recording.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ _HEIGHT_BEATS = 200  # enough for a median
 _JUDGED = 60.0  # s of the middle of the recording, by which its unit is judged
 
 Progress = Callable[[str, float], None]
+Item = TypeVar("Item")
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
@@ -96,16 +98,10 @@ def annotate(
     notes = list(source.notes)
     if leads is None:
         notes += _stand_ins(segmenter, source, read_leads)
-    if peaks is None:
-        read = _counting("detection", source, progress)
-        # R peaks are placed in the first of the leads: in that which the model reads
-        order = [*read_leads, *(i for i in range(len(source.leads)) if i not in read_leads)]
-        found = find_rpeaks_in_pieces(read, source.samples, order, source.rate)
-    else:
-        found = peaks
-    signal = resampled(
-        _counting("resampling", source, progress), source.samples, read_leads, source.rate, ratio
-    )
+    with ThreadPoolExecutor(1) as beside:
+        search = None if peaks is not None else beside.submit(_search, source, read_leads, progress)
+        signal = resampled(source.read, source.samples, read_leads, source.rate, ratio)
+        found = np.asarray(peaks) if search is None else search.result()
     marks = np.minimum(np.rint(found * float(ratio)).astype(np.int64), signal.length - 1)
     height = _heights(signal, marks, source.rate * float(ratio))
     gaps = unreadable(signal.frames, source.rate, source.samples, height)
@@ -120,7 +116,7 @@ def annotate(
 
     kept_rows, probability = [np.empty(0, np.int64)], [np.empty((0, len(facts.classes)))]
     scale = segmenter.scale(signal.mapped())
-    for beats, features, which in _blocks(segmenter, signal, found, marks, source.rate, scale):
+    for beats, features, which in _ahead(_blocks(segmenter, signal, found, marks, source.rate, scale)):
         probability.append(model.predict(beats, device=device, features=features))
         kept_rows.append(which)
         progress("classification", (int(which[-1]) + 1) / len(found) if len(which) else 1.0)
@@ -181,12 +177,24 @@ def _stand_ins(segmenter: Segmenter, source: Source, taken: tuple[int, ...]) -> 
             yield f"{lead} stands in for {asked}, which the model was trained on and this recording lacks."
 
 
-def _counting(stage: str, source: Source, progress: Progress) -> Callable[[int, int], Floats]:
+def _search(source: Source, read_leads: tuple[int, ...], progress: Progress) -> Ints:
+    """The R peaks, placed in the first of the leads: in that which the model reads."""
+
     def read(start: int, end: int) -> Floats:
-        progress(stage, end / source.samples)
+        progress("R peaks", end / source.samples)
         return source.read(start, end)
 
-    return read
+    others = [i for i in range(len(source.leads)) if i not in read_leads]
+    return find_rpeaks_in_pieces(read, source.samples, [*read_leads, *others], source.rate)
+
+
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, the next of which is made while the last one is used."""
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = beside.submit(next, items, None)
+            yield item
 
 
 def _heights(signal: Resampled, marks: Ints, rate: float) -> npt.NDArray[np.float64]:
