@@ -12,7 +12,7 @@ from rich.table import Table
 from ecgcli.prediction.annotated import AnnotatedRecording
 from ecgcli.prediction.events import ECTOPIC, PAUSE, Event, Summary
 from ecgcli.recordings.aami import CLASS_NAMES
-from ecgcli.reporting.words import clock
+from ecgcli.reporting.words import clock, counted
 
 
 def print_recording(
@@ -50,7 +50,9 @@ def lines(recording: AnnotatedRecording, summary: Summary) -> list[tuple[str, st
     for name, count in summary.counts.items():
         burden = summary.burden[name]
         if name != "N" and burden is not None:
-            said.append((f"{name}", f"{count:,} beats, {100 * burden:.2f}% ({CLASS_NAMES.get(name, name)})"))
+            said.append(
+                (f"{name}", f"{counted(count, 'beat')}, {100 * burden:.2f}% ({CLASS_NAMES.get(name, name)})")
+            )
     for name in ECTOPIC:
         if name in recording.classes:
             said += _rows(summary, name)
@@ -61,10 +63,11 @@ def lines(recording: AnnotatedRecording, summary: Summary) -> list[tuple[str, st
         )
         said.append(("pauses", text))
     if summary.review:
-        said.append(("review", f"{summary.review:,} beats that the model is unsure of"))
+        said.append(("review", f"{counted(summary.review, 'beat')} that the model is unsure of"))
     lost = summary.seconds - summary.readable_seconds
     if lost > 0:
-        said.append(("unreadable", f"{lost:.1f} s in {len(recording.unreadable)} stretches"))
+        many = len(recording.unreadable)
+        said.append(("unreadable", f"{lost:.1f} s in {many} stretch{'' if many == 1 else 'es'}"))
     return said
 
 
