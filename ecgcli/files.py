@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ecgcli.errors import EcgError
 
@@ -34,6 +34,16 @@ def whole(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def closed_on_error(file: IO[bytes]) -> Iterator[None]:
+    """Closes a file if the block fails; what becomes of the block keeps it open."""
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

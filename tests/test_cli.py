@@ -11,7 +11,7 @@ import pytest
 from ecgcli import __version__
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-ALL = ["fetch", "describe", "train", "eval", "export", "score", "info"]
+ALL = ["fetch", "describe", "train", "eval", "predict", "export", "score", "info"]
 
 
 def ecg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,12 +27,12 @@ def ecg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
     )
 
 
-def test_ecg_alone_shows_the_commands_and_three_examples(tmp_path: Path) -> None:
+def test_ecg_alone_shows_the_commands_and_some_examples(tmp_path: Path) -> None:
     shown = ecg(cwd=tmp_path)
     assert shown.returncode == 0
     assert all(f"ecg {command} " in shown.stdout for command in ALL)
     examples = shown.stdout.split("Examples:")[1].split("\n\n")[0].strip().splitlines()
-    assert len(examples) == 3
+    assert len(examples) == 4
     assert ecg("--version", cwd=tmp_path).stdout == f"ecg {__version__}\n"
 
 
@@ -104,8 +104,8 @@ def test_an_unknown_command_is_met_with_the_nearest(tmp_path: Path) -> None:
     ended = ecg("trian", cwd=tmp_path)
     assert ended.returncode == 1
     assert ended.stderr == (
-        "ecg: unknown command 'trian': expected fetch, describe, train, eval, export, score or info; "
-        "did you mean train?\n"
+        "ecg: unknown command 'trian': expected fetch, describe, train, eval, predict, export, score or "
+        "info; did you mean train?\n"
     )
 
 

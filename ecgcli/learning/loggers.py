@@ -160,7 +160,7 @@ def _wandb(config: TrainConfig, choice: WandbLog, folder: Path, place: str) -> W
                 name=run_name(config),
                 id=run,
                 resume="allow",
-                dir=str(OUTPUTS),
+                dir=str(OUTPUTS.absolute()),  # wandb's own process may have been started elsewhere
                 mode="offline" if choice.offline else "online",
                 config=flat(identity(config)),
                 settings=wandb.Settings(silent=True, console="off", save_code=False, disable_git=True),

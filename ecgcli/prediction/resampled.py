@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgcli.beats.segment import LONGEST_BRIDGE, bridged
+from ecgcli.files import closed_on_error
 from ecgcli.prediction.readable import Frames, frame_length, frames
 from ecgcli.recordings.resample import resample
 
@@ -63,12 +65,15 @@ def resampled(read: Read, samples: int, leads: tuple[int, ...], rate: float, rat
     file = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as what is returned)
     kept: list[Frames] = []
     length = 0
-    for raw, new in _pieces(read, samples, leads, rate, ratio):
-        kept.append(frames(raw, rate))
-        np.ascontiguousarray(new.T, dtype=np.float32).tofile(file)
-        length += new.shape[1]
-    file.flush()
-    return Resampled(file, len(leads), length, Frames.joined(kept))
+    with closed_on_error(file):
+        for raw, new in _pieces(read, samples, leads, rate, ratio):
+            kept.append(frames(raw, rate))
+            np.ascontiguousarray(new.T, dtype=np.float32).tofile(file)
+            length += new.shape[1]
+        file.flush()
+    found = Resampled(file, len(leads), length, Frames.joined(kept))
+    weakref.finalize(found, file.close)
+    return found
 
 
 def _pieces(

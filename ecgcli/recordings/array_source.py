@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgcli.errors import EcgError
+from ecgcli.files import closed_on_error
 from ecgcli.recordings.record import Source
 from ecgcli.recordings.units import UNITS, mv_per
 
@@ -40,13 +42,23 @@ def open_array(path: Path, rate: float | None, units: str | None) -> Source:
             file, said = _from_npz(path)
         else:
             file = path.open("rb")
-        shape, fortran, dtype = _described(file)
-        offset, size = file.tell(), file.seek(0, 2)
     except EcgError:
         raise
     except OSError as error:
         raise EcgError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a damaged file fails in many ways
+        raise EcgError(f"{path}: cannot be read as {path.suffix[1:].upper()}: {_line(error)}") from error
+    with closed_on_error(file):
+        return _source(path, file, rate, units, said)
+
+
+def _source(
+    path: Path, file: IO[bytes], rate: float | None, units: str | None, said: dict[str, Any]
+) -> Source:
+    try:
+        shape, fortran, dtype = _described(file)
+        offset, size = file.tell(), file.seek(0, 2)
+    except Exception as error:
         raise EcgError(f"{path}: cannot be read as {path.suffix[1:].upper()}: {_line(error)}") from error
     if dtype.kind not in "fiu" or len(shape) not in (1, 2) or not all(shape):
         raise EcgError(
@@ -112,6 +124,7 @@ def piece_reader(
         signal[~np.isfinite(signal)] = np.nan
         return signal
 
+    weakref.finalize(read, file.close)
     return read
 
 
@@ -137,9 +150,9 @@ def _from_npz(path: Path) -> tuple[IO[bytes], dict[str, Any]]:
         with np.load(path, allow_pickle=False) as all_of_them:
             said = {key: all_of_them[key] for key in _SAID if key in names}
         file = tempfile.TemporaryFile()  # noqa: SIM115  # gone when the reader is
-        with archive.open(f"{name}.npy") as packed:
+        with closed_on_error(file), archive.open(f"{name}.npy") as packed:
             shutil.copyfileobj(packed, file, 1 << 20)
-    file.flush()
+            file.flush()
     return file, said
 
 

@@ -7,12 +7,14 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from ecgcli.errors import EcgError
+from ecgcli.files import closed_on_error
 from ecgcli.recordings.array_source import piece_reader
 from ecgcli.recordings.record import Source
 
@@ -53,10 +55,28 @@ def open_csv(path: Path, rate: float | None, units: str | None) -> Source:
             raise EcgError(
                 f"{path}: does not say its sampling rate; expected rate= in Hz, or seconds in a column 'time'"
             )
-        file = tempfile.TemporaryFile()  # noqa: SIM115  # gone when the reader is
-        samples, first, last, step = 0, 0.0, None, 0.0
-        fractions = units is not None
-        for part in _parts(path, separator, names, skipped):
+    except OSError as error:
+        raise EcgError(f"{path}: cannot be read: {error.strerror or error}") from error
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the reader
+    with closed_on_error(file):
+        return _stored(path, file, (separator, names, skipped), clock, leads, rate, units)
+
+
+def _stored(
+    path: Path,
+    file: IO[bytes],
+    layout: tuple[str, list[str], int],
+    clock: int | None,
+    leads: list[int],
+    rate: float | None,
+    units: str | None,
+) -> Source:
+    """The columns of the leads, put into a file from which they are read piece by piece."""
+    names = layout[1]
+    samples, first, last, step = 0, 0.0, None, 0.0
+    fractions = units is not None
+    try:
+        for part in _parts(path, *layout):
             if clock is not None and len(part):
                 if last is None:
                     first, step = float(part[0, clock]), _step(part[:, clock])
