@@ -40,6 +40,11 @@ def test_the_wheel_holds_everything_and_runs_from_elsewhere(tmp_path: Path) -> N
     assert (site / "ecgcli" / "beats" / "kaggle_trace.npz").is_file()
     assert (site / "ecgcli" / "reporting" / "page.html").is_file()
     assert (site / "ecgcli" / "py.typed").is_file()
+    assert {path.name for path in (site / "ecgcli" / "shipped").iterdir()} == {
+        "README.md",
+        "model.json",
+        "model.safetensors",
+    }
     # -P and the path: the wheel's package, not the checkout's
     code = "import ecgcli; print(ecgcli.__file__); from ecgcli.cli import main; main()"
     shown = subprocess.run(
