@@ -153,10 +153,8 @@ def _cut_records(
 def _look_at(record: Record, marks: Annotations, segmenter: Segmenter, found: _Found) -> None:
     for unknown, n in unknown_symbols(marks).items():
         found.unknown[unknown][record.name] = n
-    for asked, place in zip(segmenter.leads, segmenter.leads_taken(record.leads), strict=True):
-        lead = record.leads[place]
-        if asked.casefold() not in ("first", "other", lead.casefold(), str(place)):
-            found.stand_ins[asked, lead].append(record.name)
+    for pair in segmenter.stand_ins(record.leads):
+        found.stand_ins[pair].append(record.name)
     begin, end = marks.sample[marks.symbol == "["], marks.sample[marks.symbol == "]"]
     waves = int(np.sum(marks.symbol == "!"))
     if len(begin) or waves:

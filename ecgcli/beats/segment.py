@@ -207,6 +207,22 @@ class Segmenter:
             taken.append(index)
         return tuple(taken)
 
+    def stand_ins(self, lead_names: Sequence[str]) -> list[tuple[str, str]]:
+        """(lead asked for, lead of the record) wherever another one stands in for it.
+
+        Args:
+            lead_names: names of the record's leads.
+
+        Raises:
+            EcgError: as `leads_taken`.
+        """
+        taken = zip(self.leads, self.leads_taken(lead_names), strict=True)
+        return [
+            (asked, lead_names[place])
+            for asked, place in taken
+            if asked.casefold() not in ("first", "other", lead_names[place].casefold(), str(place))
+        ]
+
     def cut(
         self,
         signal: npt.NDArray[np.floating],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -103,13 +103,19 @@ def trained_on(table: BeatTable, database: str, trained: dict[str, Any]) -> npt.
     Returns:
         (len(table.records),) booleans.
     """
-    theirs = str(trained.get("database"))
-    own = theirs if table.fingerprint == trained.get("fingerprint") else database
+    own = str(trained.get("database")) if table.fingerprint == trained.get("fingerprint") else database
     seen = np.zeros(len(table.records), dtype=bool)
-    for kind, names in (("records", table.records), ("subjects", table.subjects)):
-        known = {_qualified(theirs, name) for name in trained.get(kind, [])}
+    for known, names in (
+        (names_trained_on(trained, "records"), table.records),
+        (names_trained_on(trained, "subjects"), table.subjects),
+    ):
         seen |= np.array([_qualified(own, name) in known for name in names], dtype=bool)
     return seen
+
+
+def names_trained_on(trained: Mapping[str, Any], kind: Literal["records", "subjects"]) -> set[str]:
+    """`<database>/<name>` of every record, or subject, that a model says it was trained on."""
+    return {_qualified(str(trained.get("database")), name) for name in trained.get(kind, [])}
 
 
 def _qualified(database: str, name: str) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ecgcli.choices import folder_name
+from ecgcli.commands.other_data import names_trained_on
 from ecgcli.config import PredictConfig
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed, whole
@@ -23,7 +25,7 @@ from ecgcli.prediction.write import summary_values, write
 from ecgcli.recordings.aami import BEAT_SYMBOLS
 from ecgcli.recordings.example import EXAMPLE, example
 from ecgcli.recordings.source import Source, find_sources, open_source
-from ecgcli.recordings.wfdb_io import record_annotations
+from ecgcli.recordings.wfdb_io import record_annotations, subject_of
 from ecgcli.reporting import recording_page
 from ecgcli.reporting.page import write as write_page
 from ecgcli.reporting.recording_terminal import print_recording, print_recordings
@@ -110,7 +112,7 @@ def _one(
         progress=lambda stage, share: progress(f"{source.name} {stage}", share),
     )
     summary = summarise(recording)
-    remarks = [*_seen(model.facts.trained_on, source), *recording.notes]
+    remarks = [*seen(model.facts.trained_on, source), *recording.notes]
     facts = {"command": command_line(), "model": described, "remarks": remarks, "input": str(source.path)}
     files = write(recording, summary, folder, config.annotator, config.table, facts)
     if config.page:
@@ -122,15 +124,14 @@ def _one(
     return recording, summary, remarks, files
 
 
-def _seen(trained_on: Mapping[str, Any], source: Source) -> list[str]:
+def seen(trained_on: Mapping[str, Any], source: Source) -> list[str]:
     """What is to be said of a recording that the model was trained on."""
-    database, records = str(trained_on.get("database")), trained_on.get("records", [])
-    place = set(source.path.absolute().parent.parts[-2:])  # mitdb/208 or mitdb/1.0.0/208
-    if database in place and source.path.stem in records:
-        return [
-            "In-sample: the model was trained on this very recording. What it says of it shows how the pages "
-            "look, not how good it is."
-        ]
+    database, record = folder_name(str(source.path.absolute().parent)), source.path.stem
+    worth = "What it says of it shows how the pages look, not how good it is."
+    if f"{database}/{record}" in names_trained_on(trained_on, "records"):
+        return [f"In-sample: the model was trained on this very recording. {worth}"]
+    if f"{database}/{subject_of(database, record)}" in names_trained_on(trained_on, "subjects"):
+        return [f"In-sample: the model was trained on another recording of this person. {worth}"]
     return []
 
 

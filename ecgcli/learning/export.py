@@ -154,8 +154,8 @@ def to_onnx(model: Model, path: Path) -> None:
         EcgError: if the packages that write ONNX are missing.
     """
     try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
+        import onnx  # noqa: F401  (torch needs it; whether it is there)
+        import onnxscript  # noqa: F401  (likewise)
         from onnx_ir.passes.common import ClearMetadataAndDocStringPass
     except ImportError as error:
         raise EcgError(f"format=onnx needs the package {error.name}; pip install onnx onnxscript") from None
@@ -183,7 +183,7 @@ def to_onnx(model: Model, path: Path) -> None:
 def to_torchscript(model: Model, path: Path) -> None:
     """Writes one TorchScript file; `model.json` is an extra file in it."""
     with _quiet(), torch.inference_mode():
-        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(  # type: ignore[no-untyped-call]  # torch.jit is untyped
             WholeModel(model), _example(model), check_trace=False
         )
         torch.jit.save(traced, str(path), _extra_files={METADATA: metadata(model.facts)[METADATA]})
@@ -230,7 +230,7 @@ def read_back(path: Path, form: Format) -> Predict:
 
         return by_onnxruntime
     with _quiet():
-        return _module(torch.jit.load(str(path)))  # type: ignore[no-untyped-call]
+        return _module(torch.jit.load(str(path)))  # type: ignore[no-untyped-call]  # torch.jit is untyped
 
 
 def largest_difference(one: Predict, other: Predict, signal: Beats, features: Beats) -> float:

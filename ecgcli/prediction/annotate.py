@@ -97,7 +97,10 @@ def annotate(
     _refuse_wrong_units(source)
     notes = list(source.notes)
     if leads is None:
-        notes += _stand_ins(segmenter, source, read_leads)
+        notes += [
+            f"{lead} stands in for {asked}, which the model was trained on and this recording lacks."
+            for asked, lead in segmenter.stand_ins(source.leads)
+        ]
     with ThreadPoolExecutor(1) as beside:
         search = None if peaks is not None else beside.submit(_search, source, read_leads, progress)
         signal = resampled(source.read, source.samples, read_leads, source.rate, ratio)
@@ -168,13 +171,6 @@ def _named(leads: Sequence[str], source: Source, segmenter: Segmenter) -> tuple[
         else:
             raise EcgError(f"no lead {lead}; expected one of {', '.join(source.leads)}")
     return tuple(taken)
-
-
-def _stand_ins(segmenter: Segmenter, source: Source, taken: tuple[int, ...]) -> Iterator[str]:
-    for asked, place in zip(segmenter.leads, taken, strict=True):
-        lead = source.leads[place]
-        if asked.casefold() not in ("first", "other", lead.casefold(), str(place)):
-            yield f"{lead} stands in for {asked}, which the model was trained on and this recording lacks."
 
 
 def _search(source: Source, read_leads: tuple[int, ...], progress: Progress) -> Ints:

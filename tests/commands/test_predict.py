@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import wfdb
 
 from ecgcli.beats.segment import Segmenter
 from ecgcli.commands.export import export
-from ecgcli.commands.predict import SHIPPED, predict
+from ecgcli.commands.predict import SHIPPED, predict, seen
 from ecgcli.config import ExportConfig, PredictConfig, parse
 from ecgcli.errors import EcgError
 from ecgcli.learning.facts import read_facts
@@ -152,6 +153,29 @@ def test_the_model_in_the_box_annotates_a_real_recording(
     called = table["class"].to_numpy()[nearest]
     assert (called[found & (symbols == "V")] == "V").mean() > 0.9
     assert (called[found & (symbols == "N")] == "N").mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("trained", "path", "said"),
+    [
+        (
+            {"database": "mitdb", "records": ["201"], "subjects": ["201"]},
+            "x/mitdb/201",
+            "this very recording",
+        ),
+        ({"database": "mitdb", "records": ["201"], "subjects": ["201"]}, "x/mitdb/1.0.0/202", "this person"),
+        (
+            {"database": "a+mitdb", "records": ["mitdb/100"], "subjects": ["mitdb/100"]},
+            "mitdb/100",
+            "this very",
+        ),
+        ({"database": "mitdb", "records": ["201"], "subjects": ["201"]}, "x/mitdb/203", ""),
+        ({"database": "mitdb", "records": ["201"], "subjects": ["201"]}, "x/other/201", ""),
+    ],
+)
+def test_people_that_the_model_has_seen_are_in_sample(trained: dict[str, Any], path: str, said: str) -> None:
+    remarks = seen(trained, replace(example(), path=Path(path)))
+    assert [said in remark for remark in remarks] == ([True] if said else [])
 
 
 def test_the_model_in_the_box_is_small_and_of_the_recipe_that_its_card_names() -> None:
