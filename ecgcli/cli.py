@@ -52,12 +52,23 @@ EXAMPLES = (
     "ecg predict input=example",
 )
 
+_LAUNCHERS = {
+    "joblib": "joblib",
+    "submitit_slurm": "submitit",
+    "submitit_local": "submitit",
+    "ray": "ray",
+}
+"""Launchers of Hydra → the extra that brings each."""
+
 HYDRA_FLAGS = frozenset(
     {"-h", "-c", "-p", "-r", "-m", "-i", "-sc", "-cp", "-cn", "-cd", "--help", "--hydra-help", "--version"}
     | {"--cfg", "--resolve", "--package", "--run", "--multirun", "--info", "--shell-completion"}
     | {"--config-path", "--config-name", "--config-dir", "--experimental-rerun"}
 )
 """What Hydra takes beside settings."""
+
+
+_FAULT = f"this is a fault of ecgcli {__version__}, please report it with the lines above"
 
 
 def main() -> None:
@@ -107,14 +118,23 @@ def _run(word: str, arguments: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     from ecgcli import config
+    from ecgcli.runs import sweep_folder
 
     os.environ["ECG_COMMAND"] = word
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back as they are, to be said in one line here
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     failed: list[str] = []
+    place, typed, grid = Path.cwd(), sys.argv, word == "train" and _sweeps(arguments)
+    folder = sweep_folder()
+    os.environ["ECG_SWEEP"] = str(folder)  # where Hydra writes what it keeps of a sweep
 
     def task(cfg: DictConfig) -> None:
         command = COMMANDS[word]
+        outcome: dict[str, Any] = {}
         try:
+            # a launcher may run this in another process, which knows nothing but this function
+            os.environ["ECG_COMMAND"], sys.argv = word, typed
+            os.chdir(place)
             values: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
             if word == "fetch" and not values.get("data"):
                 choices = sorted(path.stem for path in (conf_dir() / "data").glob("*.yaml"))
@@ -122,26 +142,42 @@ def _run(word: str, arguments: list[str]) -> int:
                 raise EcgError(f"data is missing: give it as data=..., one of {names}")
             if word in _WITHOUT_BEATS:
                 values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
+            if grid and values.get("test") is None:
+                values["test"] = False  # of a grid, unless the user opens the test parts
             parsed = config.parse(getattr(config, command.config), values)
-            getattr(import_module(f"ecgcli.commands.{command.module}"), command.function)(parsed)
+            if grid:
+                outcome = import_module("ecgcli.commands.grid").job(parsed)
+            else:
+                getattr(import_module(f"ecgcli.commands.{command.module}"), command.function)(parsed)
         except BrokenPipeError:
             _leave_pipe()  # here: Hydra would call it an error of the job
             failed.append("the reader of the pipe has gone")
         except Exception as error:
             own = isinstance(error, OmegaConfBaseException)
             message = _configuration_fault(word, error) if own else _one_line(error)
-            if message is None:
+            if message is None and not grid:
                 raise
             # said here and not raised: in a sweep the other runs go on
-            print(f"ecg {word}: {message}", file=sys.stderr)
+            if message is None:
+                traceback.print_exc()
+                message = f"{_FAULT}: {type(error).__name__}: {' '.join(str(error).split())}"
+            print(f"ecg {word}: {message}", file=sys.stderr, flush=True)
             failed.append(message)
+            outcome = {"how": "failed", "why": message}
+        if outcome:
+            from hydra.core.hydra_config import HydraConfig
+
+            job, settings = HydraConfig.get().job, list(HydraConfig.get().overrides.task)
+            import_module("ecgcli.commands.grid").note(folder, job.num, settings, outcome)
 
     try:
-        sys.argv = [sys.argv[0], *_flags_first(_quoted(word, arguments))]
+        sys.argv = typed = [sys.argv[0], *_flags_first(_quoted(word, arguments))]
         if word in _WITHOUT_BEATS:
             _refuse_beats(word, arguments)
         application = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=word)(task)
         application()
+        if grid and not import_module("ecgcli.commands.grid").conclude(folder):
+            return 1
     except KeyboardInterrupt:
         on = "the same command goes on from there" if word == "train" else "nothing half-written was kept"
         print(f"\necg {word}: interrupted; {on}", file=sys.stderr)
@@ -153,9 +189,14 @@ def _run(word: str, arguments: list[str]) -> int:
         _fail(f"ecg {word}", _configuration_fault(word, error))
     except Exception as error:
         message = _one_line(error)
-        if message is None:
+        if message is None and grid:
+            # a launcher's, such as of a job that was killed; the others have left what became of them
+            import_module("ecgcli.commands.grid").conclude(folder)
+            said = (str(error).strip() or "no reason given").splitlines()[0]
+            message = f"{type(error).__name__}: {said}; the same command runs what is missing"
+        elif message is None:
             traceback.print_exc()
-            message = f"this is a fault of ecgcli {__version__}, please report it with the lines above"
+            message = _FAULT
         _fail(f"ecg {word}", message)
     return 1 if failed else 0
 
@@ -206,6 +247,8 @@ def _configuration_fault(word: str, error: Exception) -> str:
         return f"unknown setting {found.group(2)}: no such field here{_meant(found.group(2), known)}"
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
         group, option = found.groups()
+        if extra := _LAUNCHERS.get(option) if group == "hydra/launcher" else None:
+            return f"this launcher needs a package that is not there: pip install 'ecgcli[{extra}]'"
         options = re.findall(r"^\t(\S+)$", text, flags=re.MULTILINE)
         return f"{group}={option}: no such choice, expected {_listed(options)}{_meant(option, options)}"
     if found := re.search(r"Could not append to config\. An item is already at '([^']+)'", text):
@@ -232,6 +275,10 @@ def _refuse_beats(word: str, arguments: list[str]) -> None:
             raise EcgError(f"{argument}: {_WITHOUT_BEATS[word]}; leave it out")
 
 
+def _sweeps(arguments: list[str]) -> bool:
+    return any(argument in ("-m", "--multirun") for argument in arguments)
+
+
 def _flags_first(arguments: list[str]) -> list[str]:
     """Puts Hydra's flags before the settings: its parser refuses settings on both sides of a flag."""
     for argument in arguments:
@@ -246,7 +293,7 @@ def _quoted(word: str, arguments: list[str]) -> list[str]:
     """Quotes the values of path settings, so that Hydra's grammar takes file names as typed."""
     from ecgcli.config import PATH_FIELDS, PATH_LISTS
 
-    sweep = any(argument in ("-m", "--multirun") for argument in arguments)
+    sweep = _sweeps(arguments)
     quoted = []
     for argument in arguments:
         key, sign, value = argument.partition("=")

@@ -62,6 +62,12 @@ class TrainConfig(Choice):
     force: bool
     data_dir: str | None
 
+    @field_validator("test", mode="before")
+    @classmethod
+    def _opened_unless_told(cls, value: Any) -> Any:
+        # null is a single run's: the command line has said no where it is one of a grid
+        return True if value is None else value
+
     @model_validator(mode="after")
     def _fields_agree(self) -> TrainConfig:
         _beats_suit_data(self.data.name, self.beat.name, self.beat.rhythm)
@@ -125,7 +131,8 @@ def _learning_agrees(config: TrainConfig) -> None:
     """Checks what training, calibration and the operating point ask of each other."""
     trainer, sampling = config.trainer, config.sampling
     if getattr(config.protocol, "folds", 0) is None:
-        needs = {"select=best": config.select == "best", "test=false": not config.test}
+        closed = "a closed test part (test=false, and a grid without test=true)"
+        needs = {"select=best": config.select == "best", closed: not config.test}
         needs["trainer.early_stopping"] = trainer.early_stopping is not None
         from_run = getattr(config.calibration, "run", None) is not None
         name = config.operating_point.name

@@ -1,4 +1,4 @@
-"""The one exception for what a user can cause."""
+"""The exceptions for what a user can cause."""
 
 
 class EcgError(Exception):
@@ -7,3 +7,7 @@ class EcgError(Exception):
     The message is one line: what was wrong, where, and what was expected. The command line prints it
     and exits with code 1; it never shows a traceback for it.
     """
+
+
+class BeingWritten(EcgError):
+    """Another process writes the same folder, or has finished it a moment ago; a grid leaves it to that one."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ecgcli.errors import EcgError
+from ecgcli.errors import BeingWritten
 
 
 def as_typed(path: str | Path) -> Path:
@@ -69,15 +69,10 @@ def whole_folder(path: Path, keep: str | None = None) -> Iterator[Path]:
             and is given as it was left.
 
     Raises:
-        EcgError: if another process is writing the same folder.
+        BeingWritten: if another process is writing the same folder.
     """
     partial = path.with_name(path.name + ".partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    with (partial / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise EcgError(f"{path} is being written by another process; wait for it to end") from None
+    with _locked(path, partial):
         if not _holds(partial, keep):
             for leftover in partial.iterdir():
                 if leftover.name != ".lock":
@@ -89,13 +84,33 @@ def whole_folder(path: Path, keep: str | None = None) -> Iterator[Path]:
             if not _holds(partial, keep):
                 shutil.rmtree(partial)
             raise
-        (partial / ".lock").unlink()
         replaced = path.with_name(path.name + ".replaced")
         shutil.rmtree(replaced, ignore_errors=True)
         if path.exists():
             path.replace(replaced)
         partial.replace(path)
+        (path / ".lock").unlink()  # after the renaming: nobody may begin anew in a folder that is whole
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path, partial: Path) -> Iterator[None]:
+    """Makes the unfinished folder and holds its lock, on which a second process does not wait."""
+    taken = f"{path} is being written by another process; wait for it to end"
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        file = (partial / ".lock").open("w")
+    except FileNotFoundError:  # the other process ended in between, and the folder has its final name
+        raise BeingWritten(taken) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = os.fstat(file.fileno()).st_ino == (partial / ".lock").stat().st_ino
+        except OSError:
+            ours = False
+        if not ours:  # or it ended between the opening of the file and its locking
+            raise BeingWritten(taken)
+        yield
 
 
 def _holds(folder: Path, pattern: str | None) -> bool:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecgcli import __version__
 from ecgcli.config import TrainConfig, identity, parse, plain
-from ecgcli.errors import EcgError
+from ecgcli.errors import BeingWritten, EcgError
 from ecgcli.files import as_typed, whole_folder, write_json
 
 if TYPE_CHECKING:
@@ -206,11 +206,13 @@ def begin(config: TrainConfig, fingerprint: str, outputs: Path = OUTPUTS) -> Ite
         outputs: folder of all results.
 
     Raises:
-        EcgError: if another process is writing the same run.
+        BeingWritten: if another process is writing the same run, or has finished it since it was looked for.
     """
     path = outputs / "train" / run_name(config)
     begun = {"data": fingerprint, "ecgcli": __version__, "torch": metadata.version("torch")}
     with whole_folder(path, keep="*.ckpt") as folder:
+        if path.exists() and not config.force:
+            raise BeingWritten(f"{path} was finished by another process just now; the same command shows it")
         if _begun(folder) != begun:
             kept: tuple[str, ...] = (".lock",)
         else:
@@ -231,6 +233,11 @@ def _begun(folder: Path) -> Any:
         return json.loads((folder / "begun.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def sweep_folder(outputs: Path = OUTPUTS) -> Path:
+    """A folder for what a sweep leaves beside its runs; no two processes get the same."""
+    return outputs / "sweeps" / f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{os.getpid()}"
 
 
 def provenance(config: TrainConfig, fingerprint: str, seconds: dict[str, float]) -> dict[str, Any]:

@@ -31,12 +31,29 @@ if TYPE_CHECKING:
 
 
 def train(config: TrainConfig) -> None:
-    """Trains a classifier, scores it and writes the run folder.
+    """Trains a classifier, scores it, writes the run folder and shows its report.
 
     A run that is finished already is shown, not repeated, unless `force` asks for it.
 
     Raises:
         EcgError: for whatever the user can mend; see the rooms that this walks through.
+    """
+    run, fresh = finish(config)
+    show(run.metrics)
+    if not fresh:
+        print(f"This run was finished before: {run.path}\nforce=true repeats it.")
+        return
+    print(f"Run folder   {run.path}")
+    print(f"Report       {run.path / 'report.html'}")
+    print(f"TensorBoard  tensorboard --logdir {run.path.parent}")
+    print(f"Next         {next_command(config, run)}")
+
+
+def finish(config: TrainConfig) -> tuple[Run, bool]:
+    """The finished run of a configuration, and whether it was trained now; prints nothing.
+
+    Raises:
+        EcgError: for whatever the user can mend; `BeingWritten` where another process is at the same run.
     """
     clock = Clock()
     # under its own protocol alone, the Kaggle data can do without its test file
@@ -45,9 +62,7 @@ def train(config: TrainConfig) -> None:
     done = None if config.force else finished(config)
     if done:
         _still_holds(done, table.fingerprint)
-        show(done.metrics)
-        print(f"This run was finished before: {done.path}\nforce=true repeats it.")
-        return
+        return done, False
     divisions = parts(table, config.protocol, test=config.test)
     audits = [audit(table, part) for part in divisions]
     for part, leaks in zip(divisions, audits, strict=True):
@@ -98,18 +113,12 @@ def train(config: TrainConfig) -> None:
         finish_loggers(config, folder, final_scores(metrics))
         clock.lap("report")
         write_json(folder / "run.json", facts | {"seconds": clock.rounded()})
-    run = Run(OUTPUTS / "train" / run_name(config))
-    show(run.metrics)
-    print(f"Run folder   {run.path}")
-    print(f"Report       {run.path / 'report.html'}")
-    print(f"TensorBoard  tensorboard --logdir {run.path.parent}")
-    print(f"Next         {next_command(config, run)}")
+    return Run(OUTPUTS / "train" / run_name(config)), True
 
 
 def next_command(config: TrainConfig, run: Run) -> str:
     """What to try after this run: the cascade, where it was none; else the run scored on its own."""
-    sweep = any(argument in ("-m", "--multirun") for argument in sys.argv)
-    if config.sampling.name == "two_stage" or "N" not in run.metrics["classes"] or sweep:
+    if config.sampling.name == "two_stage" or "N" not in run.metrics["classes"]:
         return f"ecg eval run={shlex.quote(str(run.path))}"
     others = [argument for argument in sys.argv[1:] if not argument.startswith("sampling")]
     return shlex.join(["ecg", "train", *others, "sampling=two_stage"])
