@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "describe": Command("look at a data set before training", "describe", "describe", "DescribeConfig"),
     "train": Command("train a classifier and report on it", "train", "train", "TrainConfig"),
     "eval": Command("score a finished run, on its own or other data", "evaluate", "evaluate", "EvalConfig"),
+    "compare": Command("runs in one table, and what of it is real", "compare", "compare", "CompareConfig"),
     "predict": Command("annotate a recording", "predict", "predict", "PredictConfig"),
     "export": Command("write a model for other programs, such as ONNX", "export", "export", "ExportConfig"),
     "score": Command("score annotation files by ANSI/AAMI EC57", "score", "score", "ScoreConfig"),

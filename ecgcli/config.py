@@ -270,6 +270,23 @@ class ScoreConfig(Choice):
     output: str | None
 
 
+class CompareConfig(Choice):
+    """Everything that `ecg compare` needs; `replicates` of the bootstrap behind the intervals."""
+
+    runs: Annotated[tuple[str, ...], Field(min_length=1)]
+    against: str | None
+    part: Literal["test", "validation"]
+    replicates: Annotated[int, Field(ge=100, le=1_000_000)]
+    output: str | None
+
+    @field_validator("runs", mode="before")
+    @classmethod
+    def _as_paths(cls, value: Any) -> Any:
+        # one folder needs no brackets
+        listed = value if isinstance(value, list | tuple) else [value]
+        return tuple(str(one) for one in listed)
+
+
 EvalConfig.model_rebuild()
 PredictConfig.model_rebuild()
 ExportConfig.model_rebuild()
@@ -279,6 +296,7 @@ PATH_FIELDS: dict[str, frozenset[str]] = {
     "eval": frozenset({"run", "against", "data_dir", "output", "data.path", "data.subjects"}),
     "predict": frozenset({"input", "run", "output"}),
     "export": frozenset({"run", "output", "data_dir"}),
+    "compare": frozenset({"runs", "against", "output"}),
     "fetch": frozenset({"data_dir", "data.path", "data.subjects"}),
     "describe": frozenset({"data_dir", "output", "data.path", "data.subjects"}),
     "info": frozenset({"data_dir"}),
@@ -286,7 +304,7 @@ PATH_FIELDS: dict[str, frozenset[str]] = {
 }
 """Fields of each command that hold a path: the command line takes their values as typed."""
 
-PATH_LISTS = frozenset({"data.path"})
+PATH_LISTS = frozenset({"data.path", "runs"})
 """Those of them that may hold several, as `[a,b]`."""
 
 MACHINE_FIELDS: tuple[str, ...] = (

@@ -10,38 +10,17 @@ deviation over the seeds, none left out. A row is named by the settings in which
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ecgcli.config import identity
+from ecgcli.evaluation.recipes import grouped, label, settings
 from ecgcli.files import write_text
+from ecgcli.reporting.tables import spread
 from ecgcli.runs import Run
-
-Settings = dict[str, str]
-
-
-def settings(run: Run) -> Settings:
-    """The settings that decide the result, flat: `model.channels` → `[16,32,64]`."""
-    flat: Settings = {}
-
-    def walk(values: dict[str, Any], prefix: str) -> None:
-        for key, value in values.items():
-            if isinstance(value, dict):
-                walk(value, f"{prefix}{key}.")
-            else:
-                text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-                flat[prefix + key] = text
-
-    walk(identity(run.config), "")
-    if run.provenance["results_version"] == 1:
-        flat["select"] = "best"  # these runs kept the weights of the best round, whatever they said
-    return flat
 
 
 def wanted(run: Run, condition: str) -> bool:
@@ -52,43 +31,6 @@ def wanted(run: Run, condition: str) -> bool:
         if (has.get(key) in values.split("|")) != (sign == "="):
             return False
     return True
-
-
-def grouped(runs: list[Run]) -> list[tuple[Settings, list[Run]]]:
-    """Runs of one configuration, seeds apart, in the order of their settings."""
-    groups: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        what = {key: value for key, value in settings(run).items() if key != "seed"}
-        groups[json.dumps(what, sort_keys=True)].append(run)
-    return sorted(
-        ((json.loads(what), group) for what, group in groups.items()), key=lambda g: label(g[0], [])
-    )
-
-
-OFF = ("0.0", "null", "false")
-"""Values of settings that are not in use, which a row need not name."""
-
-
-def label(own: Settings, others: list[Settings]) -> str:
-    """What a row differs in, its choices first; what is equal in all rows is left out."""
-    said = []
-    for key, value in sorted(own.items(), key=lambda item: (not item[0].endswith(".name"), item[0])):
-        if len({other[key] for other in others if key in other}) > 1:
-            if key.endswith(".name"):
-                said.append(f"{key.removesuffix('.name')}={value}")
-            elif value not in OFF:
-                said.append(f"{key}={value}")
-    return ", ".join(said) or "plain"
-
-
-def spread(values: list[float | None], percent: bool) -> str:
-    """Mean ± standard deviation of a score over the seeds."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return "no beats"
-    scale, digits = (100, 2) if percent else (1, 3)
-    mean = f"{np.mean(known) * scale:.{digits}f}"
-    return f"{mean} ± {np.std(known, ddof=1) * scale:.{digits}f}" if len(known) > 1 else mean
 
 
 def table(runs: list[Run]) -> str:

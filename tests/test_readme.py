@@ -11,6 +11,7 @@ import pytest
 
 from ecgcli.cli import COMMANDS, EXAMPLES
 from ecgcli.config import (
+    CompareConfig,
     DescribeConfig,
     EvalConfig,
     ExportConfig,
@@ -69,6 +70,7 @@ def test_a_shown_command_is_one_that_the_program_takes(line: str) -> None:
         values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
     configs = {"train": TrainConfig, "eval": EvalConfig, "score": ScoreConfig, "info": InfoConfig}
     configs |= {
+        "compare": CompareConfig,
         "fetch": FetchConfig,
         "describe": DescribeConfig,
         "export": ExportConfig,

@@ -70,7 +70,15 @@ class Link:
     anchor: str
 
 
-Cell = str | Bar | Stack | Link
+@dataclass(frozen=True)
+class Strong:
+    """A cell in bold: the best of its column."""
+
+    kind: ClassVar[str] = "strong"
+    text: str
+
+
+Cell = str | Bar | Stack | Link | Strong
 
 
 @dataclass(frozen=True)

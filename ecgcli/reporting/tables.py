@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ecgcli.evaluation.predictions import NORMAL
 from ecgcli.recordings.aami import CLASS_NAMES
 
@@ -56,6 +58,23 @@ def percent(value: float | None, digits: int = 1) -> str:
 def number(value: float | None) -> str:
     """Three decimals, `-` for what does not exist."""
     return "-" if value is None else f"{value:.3f}"
+
+
+def spread(values: Sequence[float | None], percent: bool, digits: int | None = None) -> str:
+    """Mean ± standard deviation of a score over the seeds; `no beats` where none has one.
+
+    Args:
+        values: the score of each seed; what does not exist is left out.
+        percent: whether it is shown in percent.
+        digits: after the point; None for 2 of a percentage, else 3.
+    """
+    known = [value for value in values if value is not None]
+    if not known:
+        return NO_BEATS
+    scale, shown = (100, 2) if percent else (1, 3)
+    shown = shown if digits is None else digits
+    mean = f"{np.mean(known) * scale:.{shown}f}"
+    return f"{mean} ± {np.std(known, ddof=1) * scale:.{shown}f}" if len(known) > 1 else mean
 
 
 def short(value: float) -> str:
