@@ -165,7 +165,7 @@ def _run(word: str, arguments: list[str]) -> int:
             print(f"ecg {word}: {message}", file=sys.stderr, flush=True)
             failed.append(message)
             outcome = {"how": "failed", "why": message}
-        if outcome:
+        if grid and outcome:
             from hydra.core.hydra_config import HydraConfig
 
             job, settings = HydraConfig.get().job, list(HydraConfig.get().overrides.task)

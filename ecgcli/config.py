@@ -131,8 +131,7 @@ def _learning_agrees(config: TrainConfig) -> None:
     """Checks what training, calibration and the operating point ask of each other."""
     trainer, sampling = config.trainer, config.sampling
     if getattr(config.protocol, "folds", 0) is None:
-        closed = "a closed test part (test=false, and a grid without test=true)"
-        needs = {"select=best": config.select == "best", closed: not config.test}
+        needs = {"select=best": config.select == "best", "test=false": not config.test}
         needs["trainer.early_stopping"] = trainer.early_stopping is not None
         from_run = getattr(config.calibration, "run", None) is not None
         name = config.operating_point.name
@@ -142,6 +141,7 @@ def _learning_agrees(config: TrainConfig) -> None:
                 f"protocol.folds=null leaves no validation part, which {contradicting[0]} needs: use "
                 f"protocol.folds=5, or leave {contradicting[0]} out"
                 + ("; calibration.from=<k-fold run> will do too" if "point" in contradicting[0] else "")
+                + ("; a grid (-m) takes test=true" if contradicting[0] == "test=false" else "")
             )
     if trainer.early_stopping and config.optimizer.schedule == "one_cycle":
         raise ValueError(
@@ -157,10 +157,15 @@ def _learning_agrees(config: TrainConfig) -> None:
         )
 
 
-class EvalConfig(Choice):
-    """Everything that `ecg eval` needs."""
+OneOrMore = str | Annotated[tuple[str, ...], Field(min_length=1)]
+"""A run, or several."""
 
-    run: str
+
+class EvalConfig(Choice):
+    """Everything that `ecg eval` needs; several runs are one model, the mean of their probabilities."""
+
+    run: OneOrMore
+    test: bool | None = None
     against: str | None = None
     data: Data | None = None
     report: Report = Report()
@@ -181,7 +186,7 @@ class PredictConfig(Choice):
     """Everything that `ecg predict` needs; `rate` in Hz."""
 
     input: str
-    run: str | None
+    run: OneOrMore | None
     output: str | None
     rate: Annotated[float, Field(gt=0)] | None
     units: Literal["mV", "uV", "V"] | None
@@ -202,9 +207,9 @@ class PredictConfig(Choice):
 
 
 class ExportConfig(Choice):
-    """Everything that `ecg export` needs."""
+    """Everything that `ecg export` needs; several runs are one model."""
 
-    run: str
+    run: OneOrMore
     format: Literal["onnx", "torchscript", "safetensors"]
     output: str | None
     data_dir: str | None
@@ -304,7 +309,7 @@ PATH_FIELDS: dict[str, frozenset[str]] = {
 }
 """Fields of each command that hold a path: the command line takes their values as typed."""
 
-PATH_LISTS = frozenset({"data.path", "runs"})
+PATH_LISTS = frozenset({"data.path", "run", "runs"})
 """Those of them that may hold several, as `[a,b]`."""
 
 MACHINE_FIELDS: tuple[str, ...] = (

@@ -10,4 +10,4 @@ class EcgError(Exception):
 
 
 class BeingWritten(EcgError):
-    """Another process writes the same folder, or has finished it a moment ago; a grid leaves it to that one."""
+    """Another process writes the same folder, or has just finished it; a grid leaves it to that one."""

@@ -33,7 +33,7 @@ def open_model(run: str | Path, threads: int | None = None) -> tuple[Model | Onn
         from ecgcli.learning.onnx_model import OnnxModel
 
         served = OnnxModel.load(path, threads)
-        return served, f"{path.name}: {_described(served.facts)}, run by onnxruntime"
+        return served, f"{path.name}: {described(served.facts)}, run by onnxruntime"
     if not path.exists():
         raise EcgError(f"{path}: no such run folder, model folder or .onnx file")
     if not path.is_dir():
@@ -49,7 +49,7 @@ def open_model(run: str | Path, threads: int | None = None) -> tuple[Model | Onn
         raise EcgError(
             f"{path} holds no model: expected run.json (a run folder) or model.json (a model folder) in it"
         )
-    return model, f"{(owner.path if owner else path).resolve().name}: {_described(model.facts)}"
+    return model, f"{(owner.path if owner else path).resolve().name}: {described(model.facts)}"
 
 
 def run_of(path: Path) -> Run | None:
@@ -62,7 +62,8 @@ def run_of(path: Path) -> Run | None:
     return None
 
 
-def _described(facts: ModelFacts) -> str:
+def described(facts: ModelFacts) -> str:
+    """A model in a few words."""
     kind = "two-stage model" if facts.kind == "two_stage" else "model"
     mean = f", mean of {facts.members}" if facts.members > 1 else ""
     return f"{kind} of the classes {' '.join(facts.classes)}{mean}, trained on {facts.trained_on.get('data')}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from ecgcli.errors import BeingWritten
 from ecgcli.files import as_typed, whole, whole_folder, write_json
 
 
@@ -35,6 +38,26 @@ def test_a_folder_replaces_an_older_one_only_when_it_is_whole(tmp_path: Path) ->
         (folder / "b").write_text("3")
     assert [path.name for path in final.iterdir()] == ["b"]
     assert list(tmp_path.iterdir()) == [final]
+
+
+def test_a_folder_that_was_finished_in_the_meantime_is_not_begun_anew(tmp_path: Path) -> None:
+    """One process ends between the look and the lock of another, whose lock then is in no folder."""
+    final, partial = tmp_path / "run", tmp_path / "run.partial"
+    with whole_folder(final) as folder:
+        (folder / "a").write_text("1")
+        with pytest.raises(BeingWritten), whole_folder(final):
+            raise AssertionError("two writers")
+    real = fcntl.flock
+
+    def late(file: IO[str], how: int) -> None:
+        partial.replace(tmp_path / "elsewhere")
+        real(file, how)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(BeingWritten):
+        patch.setattr(fcntl, "flock", late)
+        with whole_folder(final):
+            raise AssertionError("written into a folder that has its final name")
+    assert [path.name for path in final.iterdir()] == ["a"]
 
 
 def test_only_a_leading_tilde_and_slash_mean_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecgcli.commands.beats_at_hand import beats_of, simulated_beats
+from ecgcli.commands.ensemble import ensemble_name, open_any, open_runs
 from ecgcli.config import ExportConfig
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed
-from ecgcli.models import open_model, run_of
+from ecgcli.models import run_of
 from ecgcli.runs import OUTPUTS
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt", "safetensors": ""}
@@ -20,17 +21,22 @@ def export(config: ExportConfig) -> None:
     Raises:
         EcgError: if the model cannot be read or written, or what was written does not agree with PyTorch.
     """
-    source = as_typed(config.run)
-    if source.suffix.lower() == ".onnx" and not source.is_dir():
-        raise EcgError(f"run={source} is exported already; expected a run folder or a model folder")
-    final = _output(config, source)
+    if isinstance(config.run, str):
+        source = as_typed(config.run)
+        if source.suffix.lower() == ".onnx" and not source.is_dir():
+            raise EcgError(f"run={source} is exported already; expected a run folder or a model folder")
+        run = run_of(source)
+        name = (run.path if run else source).resolve().name
+    else:
+        runs = open_runs(config.run)
+        run, name = runs[0], ensemble_name(runs)
+    final = _output(config, name)
     if config.trainer.threads:
         import torch
 
         torch.set_num_threads(config.trainer.threads)
-    model, description = open_model(source)
+    model, description = open_any(config.run)
     print(f"model    {description}")
-    run = run_of(source)
     try:
         tried = beats_of(run, config.data_dir) if run else simulated_beats(model.facts)
     except EcgError as error:
@@ -57,12 +63,11 @@ def export(config: ExportConfig) -> None:
     print(f"Written  {final} ({_size(final) / 1000:,.0f} kB)")
 
 
-def _output(config: ExportConfig, source: Path) -> Path:
+def _output(config: ExportConfig, name: str) -> Path:
     """Where to write, checked before any work is done."""
     ending = ENDINGS[config.format]
     if config.output is None:
-        run = run_of(source)
-        return OUTPUTS / "export" / f"{(run.path if run else source).resolve().name}{ending}"
+        return OUTPUTS / "export" / f"{name}{ending}"
     final = as_typed(config.output)
     if ending and final.suffix != ending:
         raise EcgError(f"output={final}: expected a file name that ends in {ending}")

@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from ecgcli.choices import folder_name
+from ecgcli.commands.ensemble import open_any
 from ecgcli.commands.other_data import names_trained_on
 from ecgcli.config import PredictConfig
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed, whole
-from ecgcli.models import open_model
 from ecgcli.prediction.annotate import Classifier, Progress, annotate
 from ecgcli.prediction.annotated import AnnotatedRecording
 from ecgcli.prediction.events import Summary, summarise
@@ -45,7 +45,7 @@ def predict(config: PredictConfig) -> None:
     paths = _paths(config)
     several = paths != [None] and as_typed(config.input).is_dir()
     name = as_typed(config.input).resolve().name if several else ""
-    opened = open_model(SHIPPED if config.run is None else config.run, config.trainer.threads)
+    opened = open_any(str(SHIPPED) if config.run is None else config.run, config.trainer.threads)
     device = _device(opened[0], config)
     failed: list[str] = []
     rows: list[dict[str, Any]] = []

@@ -158,12 +158,12 @@ def log_probabilities(model: Model, x: Tensor, features: Tensor | None) -> Tenso
 
 def _member(model: Model, networks: dict[str, nn.Module], x: Tensor, features: Tensor | None) -> Tensor:
     outputs = {name: network(x, features).log_softmax(1) for name, network in networks.items()}
-    if model.facts.kind == "single":
+    if "all" in outputs:
         single: Tensor = outputs["all"]
         return single
     # p(N) = 1 − a and p(k) = a · t_k, as logarithms
     normal, abnormal = outputs["anomaly"].unbind(1)
-    types = model.facts.networks["type"].classes
+    types = model.facts.types
     columns = [
         normal if name == "N" else abnormal + outputs["type"][:, types.index(name)] for name in model.classes
     ]

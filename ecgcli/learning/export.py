@@ -70,9 +70,10 @@ class WholeModel(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.facts = model.facts
-        names = list(model.facts.networks)
+        names = ("all", "anomaly", "type")
         self.members = nn.ModuleList(
-            nn.ModuleList(networks[name].cpu() for name in names) for networks in model.members
+            nn.ModuleList(networks[name].cpu() for name in names if name in networks)
+            for networks in model.members
         )
         calibration = model.facts.calibration
         self.identity = calibration.temperature == 1 and not any(calibration.bias)
@@ -95,7 +96,7 @@ class WholeModel(nn.Module):
         return raw, self._calibrated(raw)
 
     def _composed(self, anomaly: Tensor, kind: Tensor) -> Tensor:
-        types = list(self.facts.networks["type"].classes)
+        types = self.facts.types
         columns = [
             anomaly[:, 0] if name == "N" else anomaly[:, 1] * kind[:, types.index(name)]
             for name in self.facts.classes

@@ -38,11 +38,12 @@ class ModelFacts(Choice):
 
     Attributes:
         format: version of the format.
-        kind: one network, or anomaly detector and type classifier.
+        kind: one network, or anomaly detector and type classifier; `mixed` for an ensemble whose members
+            differ in that or in their architecture.
         members: of an ensemble, which gives the mean of them; 1 for a model that is none.
         classes: names of the classes, in the order of the probabilities.
         segmenter: how to cut the beats that the model reads, as `Segmenter.to_dict` gives it.
-        networks: `all` alone, or `anomaly` and `type`.
+        networks: `all` alone, or `anomaly` and `type`; with `mixed` those of every member, `0/all`.
         trained_on: data, records and subjects.
         calibration: how the probabilities are corrected.
         operating_point: how decisions are made of them.
@@ -51,7 +52,7 @@ class ModelFacts(Choice):
     """
 
     format: Literal[1]
-    kind: Literal["single", "two_stage"]
+    kind: Literal["single", "two_stage", "mixed"]
     members: Annotated[int, Field(ge=1, le=100)] = 1
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=1000)]
     segmenter: dict[str, Any]
@@ -60,6 +61,22 @@ class ModelFacts(Choice):
     calibration: Calibration = Calibration()
     operating_point: OperatingPoint = OperatingPoint()
     review_below: Probability | None = None
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The abnormal classes, outputs of a type classifier."""
+        return tuple(name for name in self.classes if name != "N")
+
+    def of_member(self, number: int) -> dict[str, NetworkFacts]:
+        """The networks of one member: `all` alone, or `anomaly` and `type`."""
+        if self.kind != "mixed":
+            return self.networks
+        prefix = f"{number}/"
+        return {
+            name.removeprefix(prefix): network
+            for name, network in self.networks.items()
+            if name.startswith(prefix)
+        }
 
 
 def read_facts(path: Path) -> ModelFacts:
@@ -98,15 +115,23 @@ def facts_from(text: str, where: str) -> ModelFacts:
         facts = parse(ModelFacts, values)
     except EcgError as error:
         raise EcgError(f"{where} is damaged: {error}") from None
-    expected = {"single": {"all"}, "two_stage": {"anomaly", "type"}}[facts.kind]
-    if set(facts.networks) != expected:
-        raise EcgError(f"{where} is damaged: a {facts.kind} model has the networks {sorted(expected)}")
+    stages = {"single": [{"all"}], "two_stage": [{"anomaly", "type"}]}
+    expected = stages.get(facts.kind, [*stages["single"], *stages["two_stage"]])
+    members = [facts.of_member(number) for number in range(facts.members if facts.kind == "mixed" else 1)]
+    known = sum(len(networks) for networks in members) == len(facts.networks)
+    if not known or any(set(networks) not in expected for networks in members):
+        names = " or ".join(str(sorted(names)) for names in expected)
+        raise EcgError(f"{where} is damaged: a {facts.kind} model has the networks {names}")
+    if len({(one.leads, one.length, one.features) for one in facts.networks.values()}) > 1:
+        raise EcgError(f"{where} is damaged: its networks read beats of different sizes")
     outputs = {
         "all": facts.classes,
         "anomaly": ANOMALY,
-        "type": tuple(name for name in facts.classes if name != "N"),
+        "type": facts.types,
     }
-    wrong = [name for name, network in facts.networks.items() if network.classes != outputs[name]]
+    wrong = [
+        name for networks in members for name, network in networks.items() if network.classes != outputs[name]
+    ]
     if wrong:
         raise EcgError(f"{where} is damaged: network {wrong[0]} has other classes than the model")
     return facts

@@ -48,7 +48,9 @@ class Model:
 
     def member(self, number: int) -> Model:
         """One member of an ensemble, as a model."""
-        return Model(self.facts.model_copy(update={"members": 1}), (self.members[number],))
+        own = self.facts.of_member(number)
+        alone = {"members": 1, "networks": own, "kind": "two_stage" if "type" in own else "single"}
+        return Model(self.facts.model_copy(update=alone), (self.members[number],))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -115,11 +117,10 @@ class Model:
                 name: probabilities(network, signal, features, rows, device)
                 for name, network in networks.items()
             }
-            if self.facts.kind == "single":
+            if "all" in outputs:
                 total += outputs["all"]
             else:
-                types = self.facts.networks["type"].classes
-                total += compose(self.classes, types, outputs["anomaly"], outputs["type"])
+                total += compose(self.classes, self.facts.types, outputs["anomaly"], outputs["type"])
         return total / len(self.members)
 
     def save(self, folder: Path) -> None:
@@ -155,7 +156,7 @@ class Model:
         members = []
         for number in range(facts.members):
             networks: dict[str, nn.Module] = {}
-            for name, need in facts.networks.items():
+            for name, need in facts.of_member(number).items():
                 network = build(need.architecture, need.leads, need.length, len(need.classes), need.features)
                 prefix = _prefix(facts, number, name)
                 own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}

@@ -99,6 +99,7 @@ def test_a_sweep_makes_a_run_of_every_combination_and_survives_a_bad_one(tmp_pat
     process = start(tmp_path, "-m", "sampling=imbalanced,two_stage", "seed=0,1", "trainer.epochs=1")
     out, _ = process.communicate(timeout=300)
     assert process.returncode == 0
+    assert "Sweep    4 trained, 0 skipped, 0 failed" in out
     runs = [Run(path) for path in (tmp_path / "outputs/train").iterdir()]
     assert sorted((r.config.sampling.name, r.config.seed) for r in runs) == [
         ("imbalanced", 0),
@@ -106,11 +107,17 @@ def test_a_sweep_makes_a_run_of_every_combination_and_survives_a_bad_one(tmp_pat
         ("two_stage", 0),
         ("two_stage", 1),
     ]
-    assert out.count("Run folder") == 4
-    bad = start(tmp_path, "-m", "protocol=inter_patient,by_subject", "seed=7", "trainer.epochs=1")
-    _, errors = bad.communicate(timeout=300)
+    assert [run.metrics["test"] for run in runs] == [None] * 4, "a grid opens no test part unasked"
+    assert not (tmp_path / "outputs/test_openings.csv").exists()
+    bad = start(tmp_path, "-m", "protocol=inter_patient,by_subject", "seed=0,7", "trainer.epochs=1")
+    out, errors = bad.communicate(timeout=300)
     assert bad.returncode == 1
-    assert "protocol=inter_patient contradicts data=demo" in errors
+    assert errors.count("protocol=inter_patient contradicts data=demo") == 2
+    last = out[out.index("failed ") :].splitlines()
+    assert [line.split(": ")[0] for line in last[:2]] == [
+        f"failed   protocol=inter_patient seed={seed}" for seed in (0, 7)
+    ]
+    assert last[2] == "Sweep    1 trained, 1 skipped, 2 failed"
     assert len(list((tmp_path / "outputs/train").glob("*-s7-*"))) == 1
 
 
