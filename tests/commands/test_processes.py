@@ -34,7 +34,7 @@ def start(
 
 
 def wait_for(path: Path, pattern: str) -> None:
-    for _ in range(1200):
+    for _ in range(3000):
         if list(path.glob(pattern)):
             return
         time.sleep(0.1)
