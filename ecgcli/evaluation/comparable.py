@@ -118,7 +118,7 @@ def _all_one(runs: Sequence[Run], what: str, of: Callable[[Run], tuple[str, ...]
         + f" ({some(members)})"
         for one, members in groups.items()
     ]
-    raise EcgError(f"runs mix {what}: {', '.join(said[:-1])} and {said[-1]}; {why}")
+    raise EcgError(f"runs mix {what}: {', '.join(said[:-1])} and {said[-1]}; {why}, so give runs of one")
 
 
 def _protocol(run: Run, part: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ecgcli.evaluation import comparable, paired
 from ecgcli.evaluation.confusion import Patients, confusions, patients_of
@@ -125,7 +126,7 @@ class Comparison:
         patients: how many patients are known.
         unknown: beats of nobody known.
         beats: how many there are of each class.
-        curves: for each run of each row what `trade_off_curve` gave.
+        curves: for each run of each row, `missed` and `false_alarms_per_1000_normal` of `trade_off_curve`.
     """
 
     part: str
@@ -213,7 +214,7 @@ def compared(
         comparable.check_beats((runs[0], first), (run, frame))
         counts.append(confusions(frame, classes, who.of_beat, who.units))
         decided.append(decisions(frame, classes).astype(np.int16))
-        curves.append(trade_off_curve(probabilities(frame, classes), truth, classes))
+        curves.append(_curve(run, part, frame, classes))
     beats = {name: int((truth == k).sum()) for k, name in enumerate(classes)}
     scores, more = columns(classes, beats)
     chosen = reference is not None
@@ -337,6 +338,16 @@ def _by_mcnemar(
         for a, b in equal or places
     ]
     return replace(one, p=paired.merged(values))
+
+
+def _curve(
+    run: Run, part: str, frame: pd.DataFrame, classes: Sequence[str]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """The trade-off of a run as it was reported; drawn up anew where it was not."""
+    known = ((run.metrics.get("operating_point") or {}).get("curve") or {}).get(part)
+    if known is None:
+        known = trade_off_curve(probabilities(frame, classes), labels(frame, classes), classes)
+    return {key: np.asarray(known[key], dtype=float) for key in ("missed", "false_alarms_per_1000_normal")}
 
 
 def _letter(place: int) -> str:

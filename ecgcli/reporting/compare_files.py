@@ -11,16 +11,17 @@ import numpy as np
 
 from ecgcli.evaluation.comparable import name as run_name
 from ecgcli.evaluation.comparison import Comparison, mean
-from ecgcli.files import whole, write_json, write_text
+from ecgcli.files import write_json, write_text
 from ecgcli.reporting import compare_tables as told
 from ecgcli.reporting import latex, page
 from ecgcli.reporting import markdown as md
 from ecgcli.reporting.compare_page import compare_page, figures
+from ecgcli.reporting.report_figures import save
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from PIL import Image
 
-Drawn = dict[str, tuple[str, "Figure"]]
+Drawn = dict[str, tuple[str, "Image.Image"]]
 
 FILES = ("compare.html", "compare.md", "compare.csv", "differences.csv", "compare.tex", "compare.json")
 
@@ -37,9 +38,8 @@ def write_comparison(folder: Path, comparison: Comparison, command: str) -> Path
         The page.
     """
     drawn = figures(comparison)
-    for name, (_, figure) in drawn.items():
-        with whole(folder / "figures" / f"{name}.png") as beside:
-            figure.savefig(beside, dpi=120, metadata={"Software": None})
+    for name, (_, image) in drawn.items():
+        save(image, folder / "figures" / f"{name}.png")
     write_text(folder / "compare.md", markdown(comparison, drawn, command))
     write_text(folder / "compare.csv", scores_csv(comparison))
     write_text(folder / "differences.csv", differences_csv(comparison))

@@ -13,7 +13,7 @@ from ecgcli.reporting.page import Block, Cell, Grid, Lines, Page, Points, Prose,
 from ecgcli.reporting.tables import NOT_A_DEVICE
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from PIL import Image
 
 MOST_POINTS = 8
 """Clear differences, at most, that are said at the top."""
@@ -25,24 +25,24 @@ FOREST = (
 SEEDS = "Every ring is a seed, the bar their mean; scales differ from panel to panel."
 MISSES = (
     "Missed beats against false alarms: down and to the left is better. A thin line is the whole trade-off "
-    "of a run, the small marks are where its seeds decide, the large one is their mean. Rows whose lines lie on "
-    "each other are one model at different operating points."
+    "of a run, the small marks are where its seeds decide, the large one is their mean. Rows whose lines "
+    "lie on each other are one model at different operating points."
 )
 
 
-def figures(comparison: Comparison) -> dict[str, tuple[str, Figure]]:
-    """Name → (caption, figure); what cannot be drawn is left out."""
+def figures(comparison: Comparison) -> dict[str, tuple[str, Image.Image]]:
+    """Name → (caption, image); what cannot be drawn is left out."""
     found = {}
     if comparison.differences:
-        found["differences"] = (FOREST, plots.differences(comparison))
-    found["seeds"] = (SEEDS, plots.seeds(comparison))
+        found["differences"] = (FOREST, page.rendered(plots.differences(comparison)))
+    found["seeds"] = (SEEDS, page.rendered(plots.seeds(comparison)))
     curve = plots.misses(comparison)
     if curve:
-        found["misses"] = (MISSES, curve)
+        found["misses"] = (MISSES, page.rendered(curve))
     return found
 
 
-def compare_page(comparison: Comparison, drawn: dict[str, tuple[str, Figure]], command: str) -> Page:
+def compare_page(comparison: Comparison, drawn: dict[str, tuple[str, Image.Image]], command: str) -> Page:
     """The page: what stands after correction, the table, then everything behind it.
 
     Args:
@@ -91,7 +91,8 @@ def _scores(comparison: Comparison) -> Section:
     caveats = tuple(comparison.metrics["protocol"]["caveats"])
     blocks: list[Block] = [
         Prose(
-            "Mean ± standard deviation over the seeds; the best of each column in bold, be it clear or not.",
+            "Mean ± standard deviation over the seeds, shares in percent; the best of a column in bold, be "
+            "it clear or not.",
             "quiet",
         ),
         _grid(comparison, comparison.scores),
@@ -112,10 +113,11 @@ def _grid(
     for place, row in enumerate(comparison.rows):
         cells: list[Cell] = [told.title(row), str(len(row.runs))]
         for score, winners in zip(scores, best, strict=True):
-            text = told.cell(row, score, comparison.part)
+            text = told.cell(row, score, comparison.part).replace(" ± ", "\u2009±\u2009")
             cells.append(Strong(text) if place in winners else text)
         rows.append([*cells, *(told.cost_cells(row) if costs else ())])
-    headings = ["row", "seeds", *told.headings(scores), *(told.COST_HEADINGS if costs else ())]
+    names = [score.name.replace("called normal", "called N") for score in scores]
+    headings = ["row", "seeds", *names, *(told.COST_HEADINGS if costs else ())]
     return page.table(headings, rows, folded)
 
 
@@ -129,7 +131,7 @@ def _settings(comparison: Comparison) -> Section:
     return Section("settings", "Settings that differ", tuple(blocks))
 
 
-def _differences(comparison: Comparison, drawn: dict[str, tuple[str, Figure]]) -> Section:
+def _differences(comparison: Comparison, drawn: dict[str, tuple[str, Image.Image]]) -> Section:
     if not comparison.differences:
         return Section("differences", "Differences", ())
     rows: list[list[Cell]] = [
@@ -145,11 +147,11 @@ def _differences(comparison: Comparison, drawn: dict[str, tuple[str, Figure]]) -
     return Section("differences", "Differences", tuple(blocks))
 
 
-def _picture(drawn: dict[str, tuple[str, Figure]], name: str, alt: str) -> list[Block]:
+def _picture(drawn: dict[str, tuple[str, Image.Image]], name: str, alt: str) -> list[Block]:
     if name not in drawn:
         return []
-    caption, figure = drawn[name]
-    return [page.picture(figure, alt, caption)]
+    caption, image = drawn[name]
+    return [page.picture(image, alt, caption)]
 
 
 def _made(comparison: Comparison, command: str) -> Section:

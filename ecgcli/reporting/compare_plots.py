@@ -78,7 +78,10 @@ def seeds(comparison: Comparison) -> Figure:
                     color=GREY,
                     transform=axes.get_yaxis_transform(),
                 )
-        axes.margins(x=0.12)
+        shown = [value for row in comparison.rows for value in row.values(score, comparison.part)]
+        known = [scale * value for value in shown if value is not None] or [0.0]
+        room = max(0.12 * (max(known) - min(known)), 0.006 * scale)
+        axes.set_xlim(min(known) - room, max(known) + room)
         axes.set_title(score.name + (", %" if score.percent else ""), fontsize=9.5, loc="left")
     return figure
 
@@ -136,7 +139,7 @@ def _panels(comparison: Comparison, names: list[str], left: float) -> tuple[Figu
     high = 0.3 + 0.27 * max(2, len(names))
     figure = Figure(figsize=(10.8, 0.3 + down * (high + 0.62)))
     grid = figure.subplots(down, ACROSS, squeeze=False)
-    margins(figure, left=left, right=0.15, bottom=0.35, top=0.35, between=(0.3, 0.7))
+    margins(figure, left=left, right=0.15, bottom=0.35, top=0.35, between=(0.4, 0.7))
     for place, axes in enumerate(grid.flat):
         if place >= len(comparison.scores):
             axes.set_axis_off()
@@ -147,7 +150,7 @@ def _panels(comparison: Comparison, names: list[str], left: float) -> tuple[Figu
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
-        axes.locator_params(axis="x", nbins=5)
+        axes.locator_params(axis="x", nbins=4)
     return figure, list(grid.flat)
 
 

@@ -244,7 +244,7 @@ def about_rows(comparison: Comparison) -> Rows:
         ["classes", tables.class_sentence(facts)],
         [
             "scores of",
-            f"{part_name(comparison.part)}, {sum(comparison.beats.values()):,} beats: {beats}{missing}",
+            f"{part_name(comparison.part)}, {total:,} beats: {beats}{missing}",
         ],
     ]
 
