@@ -76,8 +76,9 @@ def conclude(folder: Path) -> bool:
     said = [f"{counts['trained']} trained", f"{counts['skipped']} skipped", f"{len(failed)} failed"]
     said += [f"{counts['left']} left to another process"] if counts["left"] else []
     print(f"Sweep    {', '.join(said)}")
-    there = [path for path, row in rows.items() if row["run"] is not None]
-    if there:
-        print(f"Next     {shlex.join(['ecg', 'compare', 'runs=[' + ','.join(there) + ']'])}")
+    there = {path: row["run"] for path, row in rows.items() if row["run"] is not None}
+    if len(there) > 1:
+        part = [] if all(run.metrics["test"] for run in there.values()) else ["part=validation"]
+        print(f"Next     {shlex.join(['ecg', 'compare', 'runs=[' + ','.join(there) + ']', *part])}")
     sys.stdout.flush()
     return not failed
