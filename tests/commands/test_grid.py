@@ -108,11 +108,12 @@ SLURM = {
         import os, re, subprocess, sys
         script = open(sys.argv[1]).read()
         first, last = re.search(r"--array=(\\d+)-(\\d+)", script).groups()
+        quiet = subprocess.DEVNULL  # the jobs start when this one has ended
         for task in range(int(first), int(last) + 1):
             slurm = dict(SLURM_ARRAY_JOB_ID="7", SLURM_ARRAY_TASK_ID=str(task), SLURM_JOB_ID=f"{70 + task}")
             slurm |= dict(SLURM_NTASKS="1", SLURM_PROCID="0", SLURM_LOCALID="0", SLURM_NODEID="0")
             slurm |= dict(SLURM_JOB_NUM_NODES="1", SLURM_JOB_NODELIST="node1", SLURM_JOB_NAME="ecg")
-            subprocess.Popen(["bash", sys.argv[1]], env=os.environ | slurm, stdout=open(os.devnull, "w"))
+            subprocess.Popen(["bash", sys.argv[1]], env=os.environ | slurm, stdout=quiet, stderr=quiet)
         print("Submitted batch job 7")
         """,
     "srun": """
