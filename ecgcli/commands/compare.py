@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ def compare(config: CompareConfig) -> None:
 
 
 def found_runs(named: Sequence[str]) -> list[Run]:
-    """The runs that are meant: run folders, folders that hold them, or patterns; each once.
+    """The runs that are meant, each once: run folders, folders that hold them or of sweeps, or patterns.
 
     Raises:
         EcgError: one is not there, or holds no finished run.
@@ -65,7 +66,13 @@ def _inside(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise EcgError(f"runs={path} is a file: expected a run folder or a folder of runs")
-    inside = sorted(one for one in path.iterdir() if (one / "run.json").is_file())
+    if (path / "jobs").is_dir():  # what a grid leaves beside its runs
+        jobs = [json.loads(job.read_text(encoding="utf-8")) for job in sorted(path.glob("jobs/*.json"))]
+        train = path.parent.parent / "train"
+        inside = [train / Path(job["run"]).name for job in jobs if "run" in job]
+    else:
+        inside = sorted(path.iterdir())
+    inside = [one for one in inside if (one / "run.json").is_file()]
     return [one for one in inside if not one.name.endswith(".partial")]
 
 

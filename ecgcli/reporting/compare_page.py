@@ -89,7 +89,11 @@ def compare_page(comparison: Comparison, drawn: dict[str, tuple[str, Image.Image
 
 def _scores(comparison: Comparison) -> Section:
     caveats = tuple(comparison.metrics["protocol"]["caveats"])
-    blocks: list[Block] = [
+    blocks: list[Block] = []
+    if any(told.short_title(row) != told.title(row) for row in comparison.rows):
+        names = [[row.letter, row.name] for row in comparison.rows]
+        blocks.append(page.table(("row", "settings in which it differs"), names, words=(1,)))
+    blocks += [
         Prose(
             "Mean ± standard deviation over the seeds, shares in percent; the best of a column in bold, be "
             "it clear or not.",
@@ -111,7 +115,7 @@ def _grid(
     best = [told.best(comparison, score) for score in scores]
     rows: list[list[Cell]] = []
     for place, row in enumerate(comparison.rows):
-        cells: list[Cell] = [told.title(row), str(len(row.runs))]
+        cells: list[Cell] = [told.short_title(row), str(len(row.runs))]
         for score, winners in zip(scores, best, strict=True):
             text = told.cell(row, score, comparison.part).replace(" ± ", "\u2009±\u2009")
             cells.append(Strong(text) if place in winners else text)

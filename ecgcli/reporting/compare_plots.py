@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ecgcli.evaluation.comparison import Comparison, Row
+from ecgcli.evaluation.comparison import Comparison
 from ecgcli.evaluation.predictions import NORMAL
+from ecgcli.reporting.compare_tables import short_title, title
 from ecgcli.reporting.plots import BLUE, GREY, INK, VERMILION, margins
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#2
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
 ACROSS = 4
 """Panels side by side."""
-
-LONGEST = 30
-"""Letters of a row's name beside a panel; longer names are their letter alone."""
 
 
 def differences(comparison: Comparison) -> Figure:
@@ -55,9 +53,9 @@ def differences(comparison: Comparison) -> Figure:
 
 def seeds(comparison: Comparison) -> Figure:
     """A panel a score, a line a row: a ring a seed, a bar at their mean."""
-    names = [row_name(row) for row in comparison.rows]
+    names = [short_title(row) for row in comparison.rows]
     longest = max(map(len, names))
-    figure, panels = _panels(comparison, names, left=0.35 + 0.075 * longest)
+    figure, panels = _panels(comparison, names, left=max(0.6, 0.35 + 0.075 * longest))
     for axes, score in zip(panels, comparison.scores, strict=False):
         scale = 100 if score.percent else 1
         for y, row in enumerate(comparison.rows):
@@ -107,8 +105,7 @@ def misses(comparison: Comparison) -> Figure | None:
         places = np.array([_decided(run.metrics[comparison.part], comparison) for run in row.runs])
         style: dict[str, Any] = {"color": colour, "linestyle": "", "clip_on": False}
         axes.plot(*places.T, marker=mark, markersize=4.5, mfc="white", **style)
-        named = f"{row.letter}  {row.name}"
-        axes.plot(*places.mean(axis=0), marker=mark, markersize=10, label=named, zorder=4, **style)
+        axes.plot(*places.mean(axis=0), marker=mark, markersize=10, label=title(row), zorder=4, **style)
     axes.set_xscale("symlog", linthresh=0.1, linscale=0.4)
     axes.set_yscale("symlog", linthresh=0.1, linscale=0.4)
     for axis in (axes.xaxis, axes.yaxis):
@@ -120,12 +117,6 @@ def misses(comparison: Comparison) -> Figure | None:
     axes.set_ylabel("abnormal beats called normal (%)")
     figure.legend(frameon=False, fontsize=8.5, loc="lower center", ncols=columns)
     return figure
-
-
-def row_name(row: Row) -> str:
-    """What stands beside a panel."""
-    named = f"{row.letter}  {row.name}"
-    return named if len(named) <= LONGEST else row.letter
 
 
 def _decided(scored: Any, comparison: Comparison) -> tuple[float, float]:

@@ -64,9 +64,18 @@ def cost_cells(row: Row) -> list[str]:
 COST_HEADINGS = ("weights", "steps", "train s")
 
 
+LONGEST = 30
+"""Letters of a row's name beside its letter where there is little room."""
+
+
 def title(row: Row) -> str:
     """`B  sampling=rebalanced`."""
     return f"{row.letter}  {row.name}"
+
+
+def short_title(row: Row) -> str:
+    """The same where the name is short, else the letter alone."""
+    return title(row) if len(row.name) <= LONGEST else row.letter
 
 
 def by(difference: Difference, score: Score) -> str:
@@ -135,15 +144,15 @@ def clear(comparison: Comparison) -> list[Difference]:
 def clear_sentence(comparison: Comparison, one: Difference) -> str:
     """What differs between two rows in one score, by how much, and which way is better."""
     score = comparison.scores[one.score]
-    row, reference = comparison.rows[one.row], comparison.rows[one.reference]
+    row, reference = (short_title(comparison.rows[place]) for place in (one.row, one.reference))
     value = one.value or 0.0
     size = f"{100 * abs(value):.2f} points" if score.percent else f"{abs(value):.3f}"
     way = "lower" if value < 0 else "higher"
     better = "better" if (value < 0) == score.low else "worse"
     interval = f"95% {ends(one, score)}, " if one.interval else ""
     return (
-        f"{row.letter} ({row.name}) against {reference.letter} ({reference.name}): {score.name} {size} "
-        f"{way}, which is {better} ({interval}p {p_text(one.corrected)} after Holm)."
+        f"{row} against {reference}: {score.name} {size} {way}, which is {better} "
+        f"({interval}p {p_text(one.corrected)} after Holm)."
     )
 
 

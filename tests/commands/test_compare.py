@@ -285,6 +285,16 @@ def test_the_same_run_is_meant_once_and_unfinished_ones_are_left_out(sweep: Path
         found_runs([str(tmp_path / "nowhere")])
 
 
+def test_a_sweep_is_meant_by_its_folder(tmp_path: Path) -> None:
+    runs = [made_up_run(tmp_path, f"seed={seed}") for seed in range(3)]
+    jobs = [{"how": "trained", "run": f"outputs/train/{run.path.name}"} for run in runs[:2]]
+    jobs += [{"how": "failed", "why": "no beats"}, {"how": "left", "run": "outputs/train/not-there"}]
+    (tmp_path / "sweeps/now/jobs").mkdir(parents=True)
+    for number, job in enumerate(jobs):
+        (tmp_path / f"sweeps/now/jobs/{number:05}.json").write_text(json.dumps(job))
+    assert [run.path for run in found_runs([str(tmp_path / "sweeps/now")])] == [run.path for run in runs[:2]]
+
+
 def test_one_run_alone_and_a_copy_of_a_run_are_refused(sweep: Path, tmp_path: Path) -> None:
     first = next(sweep.glob("*imbalanced*"))
     with pytest.raises(EcgError, match="is one run alone: give several, or a folder of several, in runs="):
