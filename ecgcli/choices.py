@@ -552,7 +552,8 @@ class TrainerChoice(Choice):
     """How and where to train. The budget is `epochs` passes' worth of steps, whatever the sampling.
 
     `ema` is the decay of an exponential average of the weights, which is then used in place of the last ones;
-    `early_stopping` ends a network after so many rounds without a better validation macro-F1.
+    `early_stopping` ends a network after so many rounds without a better validation macro-F1. With several
+    `devices` a process each takes its share of every batch.
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "mps"]
@@ -565,6 +566,7 @@ class TrainerChoice(Choice):
     early_stopping: Positive | None = None
     deterministic: bool
     threads: Positive | None
+    devices: Positive | Literal["auto"] = 1
     progress: Literal["auto", "bar", "lines", "none"]
 
 

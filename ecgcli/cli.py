@@ -74,10 +74,18 @@ _FAULT = f"this is a fault of ecgcli {__version__}, please report it with the li
 
 def main() -> None:
     """Entry point of `ecg`."""
-    arguments = sys.argv[1:]
-    # a process that Lightning starts beside this one gets these arguments without the command word
-    if "LOCAL_RANK" in os.environ and "ECG_COMMAND" in os.environ:
-        arguments = [os.environ["ECG_COMMAND"], *(a for a in arguments if a not in COMMANDS)]
+    if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
+        _main(sys.argv[1:])
+    elif os.environ["RANK"] == "0":
+        try:
+            _main(sys.argv[1:])
+        finally:
+            import_module("ecgcli.learning.ranks").dismiss()
+    else:  # torchrun started this process beside the first one, which reads the command
+        import_module("ecgcli.learning.follower").serve()
+
+
+def _main(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(overview())
         return

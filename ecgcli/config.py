@@ -62,6 +62,11 @@ class TrainConfig(Choice):
     force: bool
     data_dir: str | None
 
+    @property
+    def reads_test(self) -> bool:
+        """Whether the published test file is read: under its own protocol alone, the Kaggle data can do without."""
+        return self.test or self.protocol.name != "kaggle"
+
     @field_validator("test", mode="before")
     @classmethod
     def _opened_unless_told(cls, value: Any) -> Any:
@@ -317,6 +322,7 @@ MACHINE_FIELDS: tuple[str, ...] = (
     "force",
     "trainer.accelerator",
     "trainer.threads",
+    "trainer.devices",
     "trainer.progress",
     "logger",
     "report",

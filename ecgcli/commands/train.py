@@ -56,9 +56,7 @@ def finish(config: TrainConfig) -> tuple[Run, bool]:
         EcgError: for whatever the user can mend; `BeingWritten` where another process is at the same run.
     """
     clock = Clock()
-    # under its own protocol alone, the Kaggle data can do without its test file
-    test = config.test or config.protocol.name != "kaggle"
-    table = beats(config.data, config.beat, data_dir(config.data_dir), test)
+    table = beats(config.data, config.beat, data_dir(config.data_dir), config.reads_test)
     done = None if config.force else finished(config)
     if done:
         _still_holds(done, table.fingerprint)

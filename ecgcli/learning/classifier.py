@@ -71,7 +71,9 @@ class Classifier(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Tells the batches which round it is, before they are drawn."""
-        torch.manual_seed(hash((self.seed, self.current_epoch)) % 2**63)
+        # of several processes each draws its own: their beats are different ones
+        own = (self.global_rank,) if self.global_rank else ()
+        torch.manual_seed(hash((self.seed, self.current_epoch, *own)) % 2**63)
         # Lightning's Trainer has the attribute only once a data module is attached
         data: BeatData = self.trainer.datamodule  # type: ignore[attr-defined]
         data.training.round = self.current_epoch
@@ -93,6 +95,12 @@ class Classifier(pl.LightningModule):
             self.curves.append({"step": float(self.global_step), "train_loss": training, "lr": self._rate()})
             self._log({"loss/training_round": training})
 
+    def on_validation_epoch_start(self) -> None:
+        """Gives every process the running statistics of the first, which are the ones that are saved."""
+        if self.trainer.world_size > 1:
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts one batch of validation beats."""
         signal, features, label = batch
@@ -104,7 +112,8 @@ class Classifier(pl.LightningModule):
         """Scores the round on the validation beats, unweighted."""
         counts = self.confusion.compute()
         self.confusion.reset()
-        loss = float(torch.stack(self._validation_loss).sum() / counts.sum())
+        total = self.trainer.strategy.reduce(torch.stack(self._validation_loss).sum(), reduce_op="sum")
+        loss = float(total / counts.sum())
         self._validation_loss.clear()
         if self.trainer.sanity_checking:
             return
@@ -143,8 +152,8 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _mean_loss(self) -> float:
-        """Mean training loss of the round that ends here."""
-        mean = float(torch.stack(self._losses).mean())
+        """Mean training loss of the round that ends here, over all processes."""
+        mean = float(self.trainer.strategy.reduce(torch.stack(self._losses).mean(), reduce_op="mean"))
         self._losses.clear()
         return mean
 

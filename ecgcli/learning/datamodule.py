@@ -18,14 +18,22 @@ Batch = tuple[Tensor, Tensor, Tensor]
 class TrainingBatches:
     """The batches of one round: `steps` consecutive batches of the stream.
 
-    A plain iterable: a `DataLoader` would collate beat by beat, at several times the cost.
+    A plain iterable: a `DataLoader` would collate beat by beat, at several times the cost. Of several processes
+    each takes its share of every batch.
     """
 
     def __init__(
-        self, signal: Tensor, features: Tensor, label: Tensor, stream: Stream, batch_size: int, steps: int
+        self,
+        signal: Tensor,
+        features: Tensor,
+        label: Tensor,
+        stream: Stream,
+        batch_size: int,
+        steps: int,
+        share: slice = slice(None),
     ) -> None:
         self.signal, self.features, self.label, self.stream = signal, features, label, stream
-        self.batch_size, self.steps = batch_size, steps
+        self.batch_size, self.steps, self.share = batch_size, steps, share
         self.round = 0
 
     def __len__(self) -> int:
@@ -34,7 +42,8 @@ class TrainingBatches:
     def __iter__(self) -> Iterator[Batch]:
         count = self.steps * self.batch_size
         order = torch.from_numpy(self.stream.take(self.round * count, count))
-        for index in torch.split(order, self.batch_size):
+        for batch in torch.split(order, self.batch_size):
+            index = batch[self.share]
             yield self.signal[index], self.features[index], self.label[index]
 
 

@@ -15,16 +15,17 @@ from ecgcli.beats.protocol import Part
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import BeatTable
 from ecgcli.config import TrainConfig
+from ecgcli.errors import EcgError
 from ecgcli.learning.checkpoints import WholeFiles, keeping, read
 from ecgcli.learning.classifier import Classifier
 from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
-from ecgcli.learning.devices import device
 from ecgcli.learning.facts import ModelFacts, NetworkFacts
 from ecgcli.learning.loggers import build_loggers
 from ecgcli.learning.losses import TrainingLoss
 from ecgcli.learning.model import Model
 from ecgcli.learning.networks import build
 from ecgcli.learning.progress import bar_wanted, progress, quiet_libraries
+from ecgcli.learning.ranks import World, together
 from ecgcli.learning.sampling import Stream, class_weights
 from ecgcli.learning.tasks import Task, tasks
 
@@ -71,7 +72,16 @@ def fit(table: BeatTable, divisions: list[Part], config: TrainConfig, folder: Pa
         folder: the run folder.
     """
     quiet_libraries()
-    device(config.trainer.accelerator, config.trainer.threads)  # says so at once where there is none
+    with together(config, folder, table.fingerprint) as world:
+        fitted = fit_as(world, table, divisions, config, folder)
+    fitted.model.save(folder / "model")
+    return fitted
+
+
+def fit_as(
+    world: World, table: BeatTable, divisions: list[Part], config: TrainConfig, folder: Path
+) -> Fitted:
+    """What one of the processes that fit together does of `fit`; all of them get the same model."""
     members: list[dict[str, torch.nn.Module]] = []
     facts: dict[str, NetworkFacts] = {}
     curves: dict[str, list[dict[str, float]]] = {}
@@ -80,7 +90,7 @@ def fit(table: BeatTable, divisions: list[Part], config: TrainConfig, folder: Pa
         members.append({})
         for number, task in enumerate(tasks(table, part, config)):
             place = task.name if len(divisions) == 1 else f"fold{fold}/{task.name}"
-            network, state = fit_one(table, task, config, folder, place, (number, fold))
+            network, state = fit_one(world, table, task, config, folder, place, (number, fold))
             members[fold][task.name] = network
             curves[place] = state["story"]["curves"]
             steps, seconds = steps + state["global_step"], seconds + state["story"]["seconds"]
@@ -113,16 +123,22 @@ def fit(table: BeatTable, divisions: list[Part], config: TrainConfig, folder: Pa
         ),
         tuple(members),
     )
-    model.save(folder / "model")
     return Fitted(model, steps, seconds, curves)
 
 
 def fit_one(
-    table: BeatTable, task: Task, config: TrainConfig, folder: Path, place: str, number: tuple[int, int]
+    world: World,
+    table: BeatTable,
+    task: Task,
+    config: TrainConfig,
+    folder: Path,
+    place: str,
+    number: tuple[int, int],
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """Trains one network, from the last whole round where an interruption left one.
 
     Args:
+        world: this process's place among those that train it.
         table: the beats.
         task: what to learn.
         config: the configuration.
@@ -138,7 +154,7 @@ def fit_one(
     seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     pl.seed_everything(seed, verbose=False)
     choice = config.trainer
-    data = _batches(table, task, choice.batch_size, seed)
+    data = _batches(table, task, choice.batch_size, seed, world)
     _, channels, length = table.signal.shape
     network = build(config.model, channels, length, len(task.classes), len(table.feature_names))
     prepare = getattr(network, "prepare", None)
@@ -163,29 +179,32 @@ def fit_one(
     )
     checkpoints = folder / "checkpoints" / place
     validated = len(task.validation) > 0
+    if 0 < len(task.validation) < world.size:
+        raise EcgError(f"{place}: {len(task.validation)} validation beats, fewer than trainer.devices={world.size}")
+    first = world.rank == 0
     trainer = pl.Trainer(
         accelerator=choice.accelerator,
-        devices=1,
         precision=choice.precision,
         max_epochs=task.rounds,
         gradient_clip_val=choice.gradient_clip,
         deterministic=choice.deterministic,
-        logger=build_loggers(config, folder, place),
+        logger=build_loggers(config, folder, place) if first else False,
         callbacks=[
             *keeping(checkpoints, choice, validated),
-            *progress(choice.progress, place, task.rounds),
+            *(progress(choice.progress, place, task.rounds) if first else ()),
         ],
-        plugins=[WholeFiles()],
-        enable_progress_bar=bar_wanted(choice.progress),
+        plugins=[WholeFiles(), *world.plugins()],
+        enable_progress_bar=first and bar_wanted(choice.progress),
         enable_model_summary=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         limit_val_batches=None if validated else 0,
         log_every_n_steps=1,
+        **world.trainer(),
     )
-    last = read(checkpoints / "last.ckpt")
+    last = world.agreed(read(checkpoints / "last.ckpt"))
     if last is None or not last["story"]["over"]:
-        if last:
+        if last and first:
             done = len(last["story"]["curves"])
             print(f"ecg: {place}: going on after round {done} of {task.rounds}", file=sys.stderr, flush=True)
         try:
@@ -193,8 +212,8 @@ def fit_one(
         except SystemExit:
             # Lightning turns Ctrl-C into an exit of its own; say it as what it was
             raise KeyboardInterrupt from None
-        last = read(checkpoints / "last.ckpt")
-    wanted = read(checkpoints / f"{config.select}.ckpt")
+        last = world.agreed(read(checkpoints / "last.ckpt"))
+    wanted = world.agreed(read(checkpoints / f"{config.select}.ckpt"))
     assert last is not None and wanted is not None, "the trainer wrote both"
     prefix = "network."
     network.load_state_dict(
@@ -203,7 +222,7 @@ def fit_one(
     return network.cpu().eval(), last
 
 
-def _batches(table: BeatTable, task: Task, batch_size: int, seed: int) -> BeatData:
+def _batches(table: BeatTable, task: Task, batch_size: int, seed: int, world: World) -> BeatData:
     def columns(rows: Any, label: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         return (
             torch.from_numpy(table.signal[rows]),
@@ -213,7 +232,8 @@ def _batches(table: BeatTable, task: Task, batch_size: int, seed: int) -> BeatDa
 
     stream = Stream(task.train_label, task.stage, task.fixed, seed)
     training = columns(task.train, task.train_label)
+    validation, label = task.validation[world.share], task.validation_label[world.share]
     return BeatData(
-        TrainingBatches(*training, stream, batch_size, task.steps // task.rounds),
-        EvaluationBatches(*columns(task.validation, task.validation_label)),
+        TrainingBatches(*training, stream, batch_size, task.steps // task.rounds, world.share),
+        EvaluationBatches(*columns(validation, label)),
     )
