@@ -2,4 +2,5 @@
 
 from ecgcli.cli import main
 
-main()
+if __name__ == "__main__":  # processes that cut beats import this module too
+    main()

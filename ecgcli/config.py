@@ -7,6 +7,7 @@ plain data. What the single choices may hold stands in `choices.py`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -64,7 +65,7 @@ class TrainConfig(Choice):
 
     @property
     def reads_test(self) -> bool:
-        """Whether the published test file is read: under its own protocol alone, the Kaggle data can do without."""
+        """Whether a test file is read: under their own protocol alone, the Kaggle data can do without it."""
         return self.test or self.protocol.name != "kaggle"
 
     @field_validator("test", mode="before")
@@ -392,7 +393,7 @@ def _first_fault(error: ValidationError) -> str:
     order = ["extra_forbidden", "missing"]
     fault = min(faults, key=lambda f: order.index(f["type"]) if f["type"] in order else len(order))
     # pydantic puts the chosen variant's name into the path (model.cnn.channels); users do not type it
-    path = [str(part) for part in fault["loc"]]
+    path = [str(part) for part in fault["loc"] if not re.fullmatch(r"constrained-int|literal\[.*", str(part))]
     variants = {"data", "beat", "protocol", "sampling", "model", "optimizer", "loss", "logger"}
     variants |= {"calibration", "operating_point"}
     if len(path) > 2 and path[0] in variants:

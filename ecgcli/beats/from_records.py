@@ -6,12 +6,14 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ecgcli.beats.in_parallel import in_order
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.store import write_columns, write_signal
 from ecgcli.errors import EcgError
@@ -69,6 +71,19 @@ class _Found:
     missing: list[str] = field(default_factory=list)
     left_out: int = 0
 
+    def add(self, other: _Found) -> None:
+        """Takes in what was found in the next record."""
+        for name, parts in other.columns.items():
+            self.columns[name] += parts
+        self.rates += other.rates
+        for symbol, counts in other.unknown.items():
+            self.unknown[symbol] += counts
+        for pair, records in other.stand_ins.items():
+            self.stand_ins[pair] += records
+        self.flutter += other.flutter
+        self.missing += other.missing
+        self.left_out += other.left_out
+
 
 def cut_recordings(
     recordings: list[Recording],
@@ -124,30 +139,39 @@ def cut_recordings(
 def _cut_records(
     recordings: list[Recording], annotator: str, segmenter: Segmenter, found: _Found
 ) -> Iterator[npt.NDArray[np.float32]]:
-    for number, recording in enumerate(recordings):
-        record = replace(read_record(recording.path, annotator=annotator), name=recording.name)
-        marks = record.annotations
-        assert marks is not None
-        beat = np.flatnonzero(np.isin(marks.symbol, list(BEAT_SYMBOLS)))
-        try:
-            signal, kept, span, features = segmenter.cut(
-                record.signal, record.rate, record.leads, marks.sample[beat]
-            )
-        except EcgError as error:
-            raise EcgError(f"{recording.path}: {error}") from error
-        found.left_out += len(beat) - len(kept)
-        beat = beat[kept]
-        for key, column in {
-            "record": np.full(len(beat), number),
-            "sample": marks.sample[beat],
-            "symbol": marks.symbol[beat],
-            "span": span,
-            "features": features,
-        }.items():
-            found.columns[key].append(column)
-        found.rates.append(record.rate)
-        _look_at(record, marks, segmenter, found)
+    folders = {recording.path.parent for recording in recordings}
+    size = sum(file.stat().st_size for folder in folders for file in folder.glob("*.*") if file.is_file())
+    cut = in_order(partial(_cut_record, annotator=annotator, segmenter=segmenter), recordings, size)
+    for number, (signal, here) in enumerate(cut):
+        here.columns["record"] = [np.full(len(signal), number)]
+        found.add(here)
         yield signal
+
+
+def _cut_record(
+    recording: Recording, annotator: str, segmenter: Segmenter
+) -> tuple[npt.NDArray[np.float32], _Found]:
+    record = replace(read_record(recording.path, annotator=annotator), name=recording.name)
+    marks = record.annotations
+    assert marks is not None
+    beat = np.flatnonzero(np.isin(marks.symbol, list(BEAT_SYMBOLS)))
+    try:
+        signal, kept, span, features = segmenter.cut(
+            record.signal, record.rate, record.leads, marks.sample[beat]
+        )
+    except EcgError as error:
+        raise EcgError(f"{recording.path}: {error}") from error
+    found = _Found(rates=[record.rate], left_out=len(beat) - len(kept))
+    beat = beat[kept]
+    for key, column in {
+        "sample": marks.sample[beat],
+        "symbol": marks.symbol[beat],
+        "span": span,
+        "features": features,
+    }.items():
+        found.columns[key].append(column)
+    _look_at(record, marks, segmenter, found)
+    return signal, found
 
 
 def _look_at(record: Record, marks: Annotations, segmenter: Segmenter, found: _Found) -> None:
@@ -187,15 +211,23 @@ def _fingerprint(recordings: list[Recording], annotator: str) -> str:
     """Of headers, signals, annotations and subjects; not of where they lie."""
     digest = hashlib.blake2b(digest_size=16)
     for path, name, subject, told in recordings:
-        header = path.with_name(f"{path.name}.hea")
-        for file in (header, *_signal_files(header), path.with_name(f"{path.name}.{annotator}")):
-            content = file.read_bytes() if file.is_file() else b""
-            digest.update(f"{name.removesuffix(path.name)}{file.name} {len(content)}\n".encode())
-            digest.update(content)
+        for file in _files(path, annotator):
+            size = file.stat().st_size if file.is_file() else 0
+            digest.update(f"{name.removesuffix(path.name)}{file.name} {size}\n".encode())
+            if size:
+                with file.open("rb") as opened:
+                    while block := opened.read(1 << 20):
+                        digest.update(block)
         # a subject that the record's own name says, as it does in MIT-BIH, is in the digest with that name
         if told or subject != name.removesuffix(path.name) + subject_of("mitdb", path.name):
             digest.update(f"{name} {subject}\n".encode())
     return digest.hexdigest()
+
+
+def _files(path: Path, annotator: str) -> tuple[Path, ...]:
+    """Header, signals and annotations of a record."""
+    header = path.with_name(f"{path.name}.hea")
+    return header, *_signal_files(header), path.with_name(f"{path.name}.{annotator}")
 
 
 def _signal_files(header: Path) -> list[Path]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -15,17 +18,43 @@ Batch = tuple[Tensor, Tensor, Tensor]
 """(batch, channels, time) signal, (batch, k) features, (batch,) label."""
 
 
+class Rows:
+    """Some rows of a column of a table, taken from it by the batch: the column may be larger than memory.
+
+    Args:
+        column: (n, ...) all rows; a memory map costs no more per batch than memory once it has been read.
+        rows: (m,) which of them.
+    """
+
+    def __init__(self, column: Tensor, rows: npt.NDArray[np.int64]) -> None:
+        self.column, self.rows = column, torch.from_numpy(rows)
+        self.shape = (len(rows), *column.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        return self.column[self.rows[index]]
+
+
+def mapped(column: npt.NDArray[np.float32]) -> Tensor:
+    """A column of a table as a tensor that shares its memory, or its memory map; to be read only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is not to be written, as the warning says
+        return torch.from_numpy(np.asarray(column))
+
+
 class TrainingBatches:
     """The batches of one round: `steps` consecutive batches of the stream.
 
-    A plain iterable: a `DataLoader` would collate beat by beat, at several times the cost. Of several processes
-    each takes its share of every batch.
+    A plain iterable: a `DataLoader` would collate beat by beat, at several times the cost. Of several
+    processes each takes its share of every batch.
     """
 
     def __init__(
         self,
-        signal: Tensor,
-        features: Tensor,
+        signal: Tensor | Rows,
+        features: Tensor | Rows,
         label: Tensor,
         stream: Stream,
         batch_size: int,
@@ -50,16 +79,16 @@ class TrainingBatches:
 class EvaluationBatches:
     """All beats once, in order."""
 
-    def __init__(self, signal: Tensor, features: Tensor, label: Tensor) -> None:
+    def __init__(self, signal: Tensor | Rows, features: Tensor | Rows, label: Tensor) -> None:
         self.signal, self.features, self.label = signal, features, label
 
     def __len__(self) -> int:
         return -(-len(self.label) // EVALUATION_BATCH)
 
     def __iter__(self) -> Iterator[Batch]:
-        size = EVALUATION_BATCH
-        columns = (self.signal, self.features, self.label)
-        return zip(*(torch.split(column, size) for column in columns), strict=True)
+        for start in range(0, len(self.label), EVALUATION_BATCH):
+            part = slice(start, start + EVALUATION_BATCH)
+            yield self.signal[part], self.features[part], self.label[part]
 
 
 class BeatData(pl.LightningDataModule):

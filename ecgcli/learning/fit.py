@@ -18,7 +18,7 @@ from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
 from ecgcli.learning.checkpoints import WholeFiles, keeping, read
 from ecgcli.learning.classifier import Classifier
-from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
+from ecgcli.learning.datamodule import BeatData, EvaluationBatches, Rows, TrainingBatches, mapped
 from ecgcli.learning.facts import ModelFacts, NetworkFacts
 from ecgcli.learning.loggers import build_loggers
 from ecgcli.learning.losses import TrainingLoss
@@ -180,7 +180,8 @@ def fit_one(
     checkpoints = folder / "checkpoints" / place
     validated = len(task.validation) > 0
     if 0 < len(task.validation) < world.size:
-        raise EcgError(f"{place}: {len(task.validation)} validation beats, fewer than trainer.devices={world.size}")
+        few = len(task.validation)
+        raise EcgError(f"{place}: {few} validation beats, fewer than the {world.size} processes")
     first = world.rank == 0
     trainer = pl.Trainer(
         accelerator=choice.accelerator,
@@ -223,12 +224,10 @@ def fit_one(
 
 
 def _batches(table: BeatTable, task: Task, batch_size: int, seed: int, world: World) -> BeatData:
-    def columns(rows: Any, label: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return (
-            torch.from_numpy(table.signal[rows]),
-            torch.from_numpy(table.features[rows]),
-            torch.from_numpy(label),
-        )
+    signal, features = mapped(table.signal), mapped(table.features)
+
+    def columns(rows: Any, label: Any) -> tuple[Rows, Rows, torch.Tensor]:
+        return Rows(signal, rows), Rows(features, rows), torch.from_numpy(label)
 
     stream = Stream(task.train_label, task.stage, task.fixed, seed)
     training = columns(task.train, task.train_label)

@@ -12,7 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from ecgcli.beats.protocol import parts
 from ecgcli.beats.sources import beats, data_dir
@@ -31,10 +32,10 @@ def main() -> None:
     told = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     world = World(told["rank"], told["size"], told["rank"], told["size"])
-    store = dist.TCPStore("127.0.0.1", told["port"], is_master=False)
+    store = TCPStore("127.0.0.1", told["port"], is_master=False)
     store.set(f"here/{world.rank}", "")
     try:
-        _follow(told, world, dist.PrefixStore("group", store))
+        _follow(told, world, PrefixStore("group", store))
     except EcgError as error:
         sys.exit(f"ecg train: {error}")
 
@@ -49,12 +50,12 @@ def serve() -> None:
         if told is None:
             return
         try:
-            _follow(told, world, dist.PrefixStore(f"group/{number}", store))
+            _follow(told, world, PrefixStore(f"group/{number}", store))
         except EcgError as error:
             sys.exit(f"ecg train: {error}")
 
 
-def _follow(told: dict[str, Any], world: World, store: dist.Store) -> None:
+def _follow(told: dict[str, Any], world: World, store: Store) -> None:
     quiet_libraries()
     config = parse(TrainConfig, told["config"])
     table = beats(config.data, config.beat, data_dir(config.data_dir), config.reads_test)

@@ -3,8 +3,8 @@
 Rank 0 starts the others for the length of one `fit` and ends them with it (`follower.py` is what they run).
 All they are told is the configuration and the run folder, from which they make the same table and the same
 parts; each batch is shared out among the ranks, and rank 0 alone writes. So a sweep, a search, a cascade and
-a k-fold run need nothing of their own. Where torchrun has started the processes, on one machine or on several,
-the others are told the same through the store that torchrun keeps.
+a k-fold run need nothing of their own. Where torchrun has started the processes, on one machine or on
+several, the others are told the same through the store that torchrun keeps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from pytorch_lightning.plugins.environments import ClusterEnvironment
+from lightning_fabric.plugins.environments import ClusterEnvironment
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from ecgcli.choices import TrainerChoice
@@ -76,7 +78,6 @@ class World:
             return {"devices": 1}
         nodes = self.size // self.local_size
         return {"devices": self.local_size, "num_nodes": nodes, "strategy": "ddp"}
-
 
     def plugins(self) -> list[ClusterEnvironment]:
         """Plugins of Lightning's `Trainer`."""
@@ -155,20 +156,20 @@ def together(config: TrainConfig, folder: Path, fingerprint: str) -> Iterator[Wo
     elif launched:
         number, store = next(_jobs), torchrun_store()
         store.set(f"job/{number}", json.dumps(told))
-        with connected(world, dist.PrefixStore(f"group/{number}", store), choice):
+        with connected(world, PrefixStore(f"group/{number}", store), choice):
             yield world
     else:
-        store = dist.TCPStore(_HERE, 0, is_master=True, wait_for_workers=False)
+        store = TCPStore(_HERE, 0, is_master=True, wait_for_workers=False)
         with _followers(told | {"port": store.port}, size) as followers:
             while not store.check([f"here/{rank}" for rank in range(1, size)]):
                 _none_ended(followers)
                 time.sleep(0.05)
-            with connected(world, dist.PrefixStore("group", store), choice):
+            with connected(world, PrefixStore("group", store), choice):
                 yield world
 
 
 @contextmanager
-def connected(world: World, store: dist.Store, choice: TrainerChoice) -> Iterator[None]:
+def connected(world: World, store: Store, choice: TrainerChoice) -> Iterator[None]:
     """Connects this process to the others of its world for a while; it leaves when all have come to the end.
 
     Args:
@@ -202,13 +203,14 @@ def under_torchrun() -> World | None:
     """This process's place among those that torchrun has started; None where there are none."""
     if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
         return None
-    return World(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")))
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    return World(*(int(os.environ[name]) for name in names))
 
 
 @cache
-def torchrun_store() -> dist.Store:
+def torchrun_store() -> Store:
     """The store that torchrun keeps for its processes."""
-    store, _, _ = next(iter(rendezvous("env://")))
+    store: Store = next(iter(rendezvous("env://")))[0]
     return store
 
 

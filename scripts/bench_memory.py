@@ -1,0 +1,149 @@
+"""Measures what ten times MIT-BIH costs, in memory and in time; prints a table.
+
+    python scripts/bench_memory.py DATA_DIR [--times 1,10] [--settings "model=cnn ..."] [--json FILE]
+
+The records of `DATA_DIR/mitdb` are written several times over, each time with other noise of a few ADC units,
+as a folder of WFDB records. `ecg train` then runs on it twice, in processes of its own: first with no step to
+speak of and no cached table, which times the cutting, then for one pass. Memory is that of all
+processes of a command together, as Linux tells it (`/proc/<pid>/smaps_rollup`): a page that several of them
+share counts once. What is anonymous is a process's own; the rest are pages of files (libraries, the mapped
+table), which the system takes back when somebody else needs the room.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgcli.recordings.wfdb_io import read_record, record_names, write_record
+
+ONE_PASS = ("trainer.epochs=1", "trainer.accelerator=cpu", "trainer.progress=none")
+TABLE_ALONE = (
+    "import sys; from pathlib import Path; from ecgcli.beats.sources import beats; "
+    "from ecgcli.choices import Wfdb; from ecgcli.config import TrainConfig, parse; import json; "
+    "config = parse(TrainConfig, json.loads(sys.argv[1])); "
+    "print(len(beats(config.data, config.beat, Path('.'))))"
+)
+
+
+def write_records(mitdb: Path, folder: Path, times: int) -> int:
+    """Writes every record of MIT-BIH `times` times, no two with equal samples; returns how many."""
+    names = record_names(mitdb)
+    for name in names:
+        record = read_record(mitdb / name)
+        for copy in range(times):
+            noise = np.random.default_rng([copy, int(name)]).integers(-2, 3, record.signal.shape) / 200
+            signal = np.clip(record.signal + noise, -10, 10).astype(np.float32)
+            write_record(folder, replace(record, name=f"{copy:02d}x{name}", signal=signal))
+    return times * len(names)
+
+
+def watched(command: list[str], folder: Path, cache: Path) -> dict[str, float]:
+    """Seconds and peak memory (MB) of a command and all the processes that it starts."""
+    environment = {**os.environ, "ECG_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    peak = {"resident": 0.0, "anonymous": 0.0}
+    started = time.perf_counter()
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        while process.poll() is None:
+            total, own = memory(process.pid)
+            peak = {
+                "resident": max(peak["resident"], total),
+                "anonymous": max(peak["anonymous"], own),
+            }
+            time.sleep(0.5)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)}\n{(folder / 'log.txt').read_text()[-2000:]}")
+    return {"seconds": time.perf_counter() - started, **peak}
+
+
+def memory(pid: int) -> tuple[float, float]:
+    """MB of a process and its descendants: all of it, and what is anonymous."""
+    total = own = 0.0
+    waiting = [pid]
+    while waiting:
+        here = Path(f"/proc/{waiting.pop()}")
+        try:
+            waiting += map(int, (here / f"task/{here.name}/children").read_text().split())
+            rows = (line.split() for line in (here / "smaps_rollup").read_text().splitlines()[1:])
+            found = {row[0].rstrip(":"): int(row[1]) / 1024 for row in rows}
+        except OSError:  # it has ended
+            continue
+        total, own = total + found["Pss"], own + found["Pss_Anon"]
+    return total, own
+
+
+def measure(mitdb: Path, times: int, settings: list[str]) -> dict[str, Any]:
+    """Builds the table of so many times MIT-BIH, trains on it and reports."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from ecgcli.cli import conf_dir
+
+    with tempfile.TemporaryDirectory() as place:
+        folder, cache = Path(place), Path(place) / "cache"
+        records = write_records(mitdb, folder / "records", times)
+        size = sum(file.stat().st_size for file in (folder / "records").iterdir())
+        chosen = ["data=wfdb", "data.path=[records]", *ONE_PASS, *settings]
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            config = OmegaConf.to_container(compose("train", chosen), resolve=True)
+        building = watched([sys.executable, "-c", TABLE_ALONE, json.dumps(config)], folder, cache)
+        training = watched([sys.executable, "-m", "ecgcli", "train", *chosen], folder, cache)
+        (run,) = (folder / "outputs/train").glob("*/run.json")
+        stages = json.loads(run.read_text())["seconds"]
+        beats = int((folder / "log.txt").read_text().split(" beats of ")[0].split()[-1].replace(",", ""))
+        table = sum(file.stat().st_size for file in cache.glob("beats-*/*"))
+    return {
+        "times": times,
+        "records": records,
+        "beats": beats,
+        "bytes_of_records": size,
+        "bytes_of_table": table,
+        "build": building,
+        "train": training,
+        "stages": stages,
+    }
+
+
+def main() -> list[dict[str, Any]]:
+    """Measures, prints the table, and writes the JSON where one is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("--times", default="1,10")
+    parser.add_argument("--settings", default="")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    rows = [
+        measure((given.data_dir / "mitdb").absolute(), int(times), given.settings.split())
+        for times in given.times.split(",")
+    ]
+    for row in rows:
+        beats = row["beats"]
+        print(
+            f"{row['times']:>3} x MIT-BIH: {row['records']} records, {beats:,} beats, "
+            f"{row['bytes_of_table'] / beats:.0f} bytes a beat"
+        )
+        for name in ("build", "train"):
+            cost = row[name]
+            print(
+                f"    {name:<6} {cost['seconds']:7.1f} s  {cost['seconds'] / beats * 1e6:6.1f} µs a beat  "
+                f"peak {cost['resident']:6.0f} MB resident, {cost['anonymous']:6.0f} MB of it anonymous"
+            )
+        print("    stages " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in row["stages"].items()))
+    if given.json:
+        given.json.write_text(json.dumps(rows, indent=2) + "\n")
+    return rows
+
+
+if __name__ == "__main__":
+    main()
