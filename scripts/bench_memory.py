@@ -3,9 +3,8 @@
     python scripts/bench_memory.py DATA_DIR [--times 1,10] [--settings "model=cnn ..."] [--json FILE]
 
 The records of `DATA_DIR/mitdb` are written several times over, each time with other noise of a few ADC units,
-as a folder of WFDB records. `ecg train` then runs on it twice, in processes of its own: first with no step to
-speak of and no cached table, which times the cutting, then for one pass. Memory is that of all
-processes of a command together, as Linux tells it (`/proc/<pid>/smaps_rollup`): a page that several of them
+as a folder of WFDB records. Their beats are then cut into a table, and `ecg train` runs on it for one pass,
+audit, predictions and report included. Memory is that of all processes of a command together, as Linux tells it (`/proc/<pid>/smaps_rollup`): a page that several of them
 share counts once. What is anonymous is a process's own; the rest are pages of files (libraries, the mapped
 table), which the system takes back when somebody else needs the room.
 """
@@ -15,17 +14,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ecgcli.recordings.wfdb_io import read_record, record_names, write_record
+from ecgcli.recordings.wfdb_io import read_record, record_names
 
 ONE_PASS = ("trainer.epochs=1", "trainer.accelerator=cpu", "trainer.progress=none")
 TABLE_ALONE = (
@@ -39,12 +38,21 @@ TABLE_ALONE = (
 def write_records(mitdb: Path, folder: Path, times: int) -> int:
     """Writes every record of MIT-BIH `times` times, no two with equal samples; returns how many."""
     names = record_names(mitdb)
+    folder.mkdir()
     for name in names:
-        record = read_record(mitdb / name)
+        record = read_record(mitdb / name, digital=True)
         for copy in range(times):
-            noise = np.random.default_rng([copy, int(name)]).integers(-2, 3, record.signal.shape) / 200
-            signal = np.clip(record.signal + noise, -10, 10).astype(np.float32)
-            write_record(folder, replace(record, name=f"{copy:02d}x{name}", signal=signal))
+            noise = np.random.default_rng([copy, int(name)]).integers(-2, 3, record.signal.shape)
+            signal = (record.signal - 1024 + noise).astype("<i2")  # (leads, time), 200 units a mV
+            written = f"{copy:02d}x{name}"
+            signal.T.tofile(folder / f"{written}.dat")
+            lines = [f"{written} {len(signal)} {record.rate:g} {signal.shape[1]}"]
+            for lead, values in zip(record.leads, signal, strict=True):
+                total = int(values.sum(dtype=np.int64)) & 0xFFFF
+                total -= (total > 0x7FFF) << 16
+                lines.append(f"{written}.dat 16 200(0)/mV 16 0 {values[0]} {total} 0 {lead}")
+            (folder / f"{written}.hea").write_text("\n".join(lines) + "\n")
+            shutil.copy(mitdb / f"{name}.atr", folder / f"{written}.atr")
     return times * len(names)
 
 
