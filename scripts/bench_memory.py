@@ -4,9 +4,10 @@
 
 The records of `DATA_DIR/mitdb` are written several times over, each time with other noise of a few ADC units,
 as a folder of WFDB records. Their beats are then cut into a table, and `ecg train` runs on it for one pass,
-audit, predictions and report included. Memory is that of all processes of a command together, as Linux tells it (`/proc/<pid>/smaps_rollup`): a page that several of them
-share counts once. What is anonymous is a process's own; the rest are pages of files (libraries, the mapped
-table), which the system takes back when somebody else needs the room.
+audit, predictions and report included. Memory is that of all processes of a command together, as Linux tells
+it (`/proc/<pid>/smaps_rollup`): a page that several of them share counts once. What is anonymous is a
+process's own; the rest are pages of files (libraries, the mapped table), which the system takes back when
+somebody else needs the room.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ TOGETHER = [
     "sampling=two_stage model=resnet loss=focal augment=standard logger=csv beat.rhythm=true",
     "sampling=rebalanced model=convnext loss=class_balanced logger=mlflow beat.morphology=true"
     " calibration=none operating_point=precision",
-    "protocol=k_fold protocol.k=3 model=minirocket loss=logit_adjusted beat.rhythm=true operating_point=cost",
+    "protocol=k_fold protocol.k=3 trainer=ddp model=minirocket loss=logit_adjusted beat.rhythm=true"
+    " operating_point=cost",
     "protocol=intra_patient model=baseline_cnn optimizer=sgd logger=wandb beat.rhythm=true model.fusion=add"
     " calibration=bias operating_point=sensitivity",
     "data=wfdb data.path=[one,two] protocol=cross_database protocol.train=[one] protocol.test=[two]",
