@@ -24,7 +24,7 @@ pytestmark = pytest.mark.promise
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    out, errors = process.communicate(timeout=300)
+    out, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     return out
 
