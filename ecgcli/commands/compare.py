@@ -32,9 +32,9 @@ def compare(config: CompareConfig) -> None:
     rows = rows_of(runs)
     reference = None if config.against is None else asked_for(config.against, rows)
     final = _output(config, runs)
+    with _progress(config.replicates if len(rows) > 1 else 0) as tell:
+        comparison = compared(rows, config.part, reference, config.replicates, tell)
     with whole_folder(final) as folder:
-        with _progress(config.replicates if len(rows) > 1 else 0) as tell:
-            comparison = compared(rows, config.part, reference, config.replicates, tell)
         write_comparison(folder, comparison, command_line())
     print_comparison(comparison)
     print(f"Page  {final / 'compare.html'}")
