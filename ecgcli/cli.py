@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "fetch": Command("download a database, rebuild the Kaggle files", "fetch", "fetch", "FetchConfig"),
     "describe": Command("look at a data set before training", "describe", "describe", "DescribeConfig"),
     "train": Command("train a classifier and report on it", "train", "train", "TrainConfig"),
+    "search": Command("look for better settings, on validation alone", "search", "search", "SearchConfig"),
     "eval": Command("score a finished run, on its own or other data", "evaluate", "evaluate", "EvalConfig"),
     "compare": Command("runs in one table, and what of it is real", "compare", "compare", "CompareConfig"),
     "predict": Command("annotate a recording", "predict", "predict", "PredictConfig"),
@@ -188,7 +189,8 @@ def _run(word: str, arguments: list[str]) -> int:
         if grid and not import_module("ecgcli.commands.grid").conclude(folder):
             return 1
     except KeyboardInterrupt:
-        on = "the same command goes on from there" if word == "train" else "nothing half-written was kept"
+        resumes = word in ("train", "search")
+        on = "the same command goes on from there" if resumes else "nothing half-written was kept"
         print(f"\necg {word}: interrupted; {on}", file=sys.stderr)
         return 130
     except BrokenPipeError:

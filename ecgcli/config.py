@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ecgcli.choices import (
     Argmax,
@@ -31,6 +31,7 @@ from ecgcli.choices import (
     Protocol,
     Report,
     Sampling,
+    Space,
     TensorBoardLog,
     TrainerChoice,
 )
@@ -38,6 +39,10 @@ from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import ClassMap
 
 NO_AUGMENT = Augment(name="none", scaling=0, shift=0, noise=0, wander=0, lead_dropout=0, jitter=0, mixup=0)
+
+
+def _one_or_several(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
 
 
 class TrainConfig(Choice):
@@ -165,6 +170,18 @@ def _learning_agrees(config: TrainConfig) -> None:
 
 OneOrMore = str | Annotated[tuple[str, ...], Field(min_length=1)]
 """A run, or several."""
+
+
+class SearchConfig(TrainConfig):
+    """Everything that `ecg search` needs: what `ecg train` does for every trial, and what to look for."""
+
+    space: Space
+    name: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")] | None
+    trials: Positive
+    goals: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_several)]
+    sampler: Literal["tpe", "random", "nsga2"]
+    pruner: Literal["median", "hyperband", "none"]
+
 
 
 class EvalConfig(Choice):
@@ -314,6 +331,7 @@ PATH_FIELDS: dict[str, frozenset[str]] = {
     "score": frozenset({"reference", "test", "output"}),
 }
 """Fields of each command that hold a path: the command line takes their values as typed."""
+PATH_FIELDS["search"] = PATH_FIELDS["train"]
 
 PATH_LISTS = frozenset({"data.path", "run", "runs"})
 """Those of them that may hold several, as `[a,b]`."""
@@ -395,7 +413,7 @@ def _first_fault(error: ValidationError) -> str:
     # pydantic puts the chosen variant's name into the path (model.cnn.channels); users do not type it
     path = [str(part) for part in fault["loc"] if not re.fullmatch(r"constrained-int|literal\[.*", str(part))]
     variants = {"data", "beat", "protocol", "sampling", "model", "optimizer", "loss", "logger"}
-    variants |= {"calibration", "operating_point"}
+    variants |= {"calibration", "operating_point", "space"}
     if len(path) > 2 and path[0] in variants:
         del path[1]
     where = ".".join(path)

@@ -11,7 +11,7 @@ import pytest
 from ecgcli import __version__
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-ALL = ["fetch", "describe", "train", "eval", "compare", "predict", "export", "score", "info"]
+ALL = ["fetch", "describe", "train", "search", "eval", "compare", "predict", "export", "score", "info"]
 
 
 def ecg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ GROUPS = sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
 CHOICES = sorted(
     f"{path.parent.name}={path.stem}"
     for path in conf_dir().glob("*/*.yaml")
-    if path.parent.name not in ("experiment", "variant")
+    if path.parent.name not in ("experiment", "variant", "space")
 )
 VARIANTS = sorted(path.stem for path in conf_dir().glob("variant/*.yaml"))
 EXPERIMENTS = sorted(path.stem for path in conf_dir().glob("experiment/*.yaml"))

@@ -29,6 +29,8 @@ from ecgcli.runs import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ecgcli.learning.progress import Watch
+
 
 def train(config: TrainConfig) -> None:
     """Trains a classifier, scores it, writes the run folder and shows its report.
@@ -49,8 +51,12 @@ def train(config: TrainConfig) -> None:
     print(f"Next         {next_command(config, run)}")
 
 
-def finish(config: TrainConfig) -> tuple[Run, bool]:
+def finish(config: TrainConfig, watch: Watch | None = None) -> tuple[Run, bool]:
     """The finished run of a configuration, and whether it was trained now; prints nothing.
+
+    Args:
+        config: the configuration.
+        watch: is told of every round of training, and may end it with an exception.
 
     Raises:
         EcgError: for whatever the user can mend; `BeingWritten` where another process is at the same run.
@@ -78,7 +84,7 @@ def finish(config: TrainConfig) -> tuple[Run, bool]:
         from ecgcli.learning.model import outputs, settled
         from ecgcli.reporting.tensorboard import final_scores, log_results
 
-        fitted = fit(table, divisions, config, folder)
+        fitted = fit(table, divisions, config, folder, watch)
         clock.lap("training")
         where = device(config.trainer.accelerator, config.trainer.threads)
         said: dict[str, pd.DataFrame] = {}

@@ -24,7 +24,7 @@ from ecgcli.learning.loggers import build_loggers
 from ecgcli.learning.losses import TrainingLoss
 from ecgcli.learning.model import Model
 from ecgcli.learning.networks import build
-from ecgcli.learning.progress import bar_wanted, progress, quiet_libraries
+from ecgcli.learning.progress import Rounds, Watch, bar_wanted, progress, quiet_libraries
 from ecgcli.learning.ranks import World, together
 from ecgcli.learning.sampling import Stream, class_weights
 from ecgcli.learning.tasks import Task, tasks
@@ -59,7 +59,9 @@ class Fitted:
         }
 
 
-def fit(table: BeatTable, divisions: list[Part], config: TrainConfig, folder: Path) -> Fitted:
+def fit(
+    table: BeatTable, divisions: list[Part], config: TrainConfig, folder: Path, watch: Watch | None = None
+) -> Fitted:
     """Trains what the configuration asks for and writes `model/`, checkpoints and TensorBoard logs.
 
     Networks that an earlier, interrupted call has finished in this folder are loaded, not trained again.
@@ -70,16 +72,22 @@ def fit(table: BeatTable, divisions: list[Part], config: TrainConfig, folder: Pa
             are not touched.
         config: the configuration.
         folder: the run folder.
+        watch: is told of every round.
     """
     quiet_libraries()
     with together(config, folder, table.fingerprint) as world:
-        fitted = fit_as(world, table, divisions, config, folder)
+        fitted = fit_as(world, table, divisions, config, folder, watch)
     fitted.model.save(folder / "model")
     return fitted
 
 
 def fit_as(
-    world: World, table: BeatTable, divisions: list[Part], config: TrainConfig, folder: Path
+    world: World,
+    table: BeatTable,
+    divisions: list[Part],
+    config: TrainConfig,
+    folder: Path,
+    watch: Watch | None = None,
 ) -> Fitted:
     """What one of the processes that fit together does of `fit`; all of them get the same model."""
     members: list[dict[str, torch.nn.Module]] = []
@@ -90,7 +98,7 @@ def fit_as(
         members.append({})
         for number, task in enumerate(tasks(table, part, config)):
             place = task.name if len(divisions) == 1 else f"fold{fold}/{task.name}"
-            network, state = fit_one(world, table, task, config, folder, place, (number, fold))
+            network, state = fit_one(world, table, task, config, folder, place, (number, fold), watch)
             members[fold][task.name] = network
             curves[place] = state["story"]["curves"]
             steps, seconds = steps + state["global_step"], seconds + state["story"]["seconds"]
@@ -134,6 +142,7 @@ def fit_one(
     folder: Path,
     place: str,
     number: tuple[int, int],
+    watch: Watch | None = None,
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """Trains one network, from the last whole round where an interruption left one.
 
@@ -145,6 +154,7 @@ def fit_one(
         folder: the run folder.
         place: name of the network in `checkpoints/` and `tensorboard/`.
         number: of the stage and of the fold; with the seed they seed the network.
+        watch: is told of every round.
 
     Returns:
         The network on the CPU, with the weights that `select` names, and its last checkpoint.
@@ -193,6 +203,7 @@ def fit_one(
         callbacks=[
             *keeping(checkpoints, choice, validated),
             *(progress(choice.progress, place, task.rounds) if first else ()),
+            *([Rounds(watch, fold, task.name, task.rounds)] if watch else []),
         ],
         plugins=[WholeFiles(), *world.plugins()],
         enable_progress_bar=first and bar_wanted(choice.progress),

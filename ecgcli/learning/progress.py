@@ -6,12 +6,16 @@ import logging
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
 
 from ecgcli.learning.classifier import Classifier
+
+Watch = Callable[[int, str, float, float], None]
+"""Is told, at the end of a round: fold, network, share of its rounds that are done, validation macro-F1."""
 
 
 class Bar(TQDMProgressBar):
@@ -44,6 +48,20 @@ class Lines(Callback):
             file=sys.stderr,
             flush=True,
         )
+
+
+class Rounds(Callback):
+    """Tells somebody of every round, who may end the training with an exception."""
+
+    def __init__(self, watch: Watch, fold: int, network: str, rounds: int) -> None:
+        self.watch, self.fold, self.network, self.rounds = watch, fold, network, rounds
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Says which share of the network's training is done, and what validation says."""
+        assert isinstance(pl_module, Classifier)
+        macro_f1 = pl_module.curves[-1].get("val_macro_f1")
+        if macro_f1 is not None:
+            self.watch(self.fold, self.network, len(pl_module.curves) / self.rounds, macro_f1)
 
 
 def bar_wanted(progress: str) -> bool:
