@@ -713,9 +713,9 @@ PointChoice = Annotated[Argmax | SensitivityPoint | PrecisionPoint | CostPoint, 
 class Range(Choice):
     """Numbers from `low` to `high`, whole ones where both are; `step` or `log` says how they are spaced."""
 
-    low: int | float
-    high: int | float
-    step: int | float | None = None
+    low: float | int
+    high: float | int
+    step: float | int | None = None
     log: bool = False
 
     @property
@@ -725,18 +725,14 @@ class Range(Choice):
 
     @model_validator(mode="after")
     def _is_one(self) -> Range:
-        given = f"{{low: {self.low}, high: {self.high}}}"
         if self.low >= self.high:
-            raise ValueError(f"a range of the space, {given}: expected low below high")
+            raise ValueError(f"expected low below high, got {self.low} and {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError(f"a range of the space, {given}: expected low above 0 with log: true")
+            raise ValueError(f"expected low above 0 with log: true, got {self.low}")
         if self.step is not None:
             steps = (self.high - self.low) / self.step if self.step > 0 else 0.5
             if self.log or abs(steps - round(steps)) > 1e-9:
-                raise ValueError(
-                    f"a range of the space, {given} with step: {self.step}: expected whole steps from low to "
-                    f"high, and no log"
-                )
+                raise ValueError(f"expected whole steps of {self.step} from low to high, and no log")
         return self
 
 

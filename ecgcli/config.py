@@ -416,10 +416,12 @@ def _first_fault(error: ValidationError) -> str:
     variants |= {"calibration", "operating_point", "space"}
     if len(path) > 2 and path[0] in variants:
         del path[1]
+    if path[:1] == ["space"] and path[-1] == "float":
+        path.pop()  # which kind of number it was not
     where = ".".join(path)
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "value_error":
-        return str(context["error"])
+        return f"{where}: {context['error']}" if where.startswith("space.") else str(context["error"])
     given = json.dumps(fault["input"], default=str)
     if kind == "extra_forbidden":
         return f"unknown setting {where}: no such field; `--cfg job` shows the ones there are"

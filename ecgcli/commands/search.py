@@ -53,7 +53,6 @@ def search(config: SearchConfig) -> None:
         )
     base = parse(TrainConfig, of_train(plain(config)))
     config = config.model_copy(update={"space": searched(config.space, base, given)})
-    pruned = _prunes(config, goals)
     table = beats(base.data, base.beat, data_dir(base.data_dir), test=base.protocol.name != "kaggle")
     part = pooled(parts(table, base.protocol, test=False))
     check_goals(goals, support(table, part)["validation"])
@@ -64,6 +63,7 @@ def search(config: SearchConfig) -> None:
         _same_study(folder, config, base, table.fingerprint)
     study = shared.open_study(folder, [one.more for one in goals], shared.build_pruner(config.pruner))
     print(f"Study {folder}: {len(shared.finished(study))} of {config.trials} trials are finished", flush=True)
+    pruned = _prunes(config, goals)
     with shared.worker(folder) as me:
         while (trial := _next(study, folder, config, me)) is not None:
             try:
