@@ -202,4 +202,5 @@ def test_tab_completion_knows_commands_choices_and_settings(tmp_path: Path) -> N
     assert complete("ecg ", tmp_path) == ALL
     assert "sampling=two_stage" in complete("ecg train sampling=", tmp_path)
     assert "model.dropout=" in complete("ecg train data=kaggle model.", tmp_path)
+    assert "space=cnn" in complete("ecg search space=", tmp_path)
     assert "complete" in ecg("-sc", "install=bash", cwd=tmp_path).stdout

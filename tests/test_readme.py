@@ -19,6 +19,7 @@ from ecgcli.config import (
     InfoConfig,
     PredictConfig,
     ScoreConfig,
+    SearchConfig,
     TrainConfig,
     parse,
 )
@@ -64,7 +65,7 @@ def test_a_shown_command_is_one_that_the_program_takes(line: str) -> None:
         key, _, value = argument.partition("=")
         if argument in ("-m", "--cfg", "job"):
             continue
-        overrides.append(f"{key}={value}" if value.startswith("[") else f"{key}={value.split(',')[0]}")
+        overrides.append(f"{key}={value}" if value.startswith(("[", "{")) else f"{key}={value.split(',')[0]}")
     values = compose_values(*_quoted(word, overrides), command=word)
     if word in ("eval", "fetch"):
         values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
@@ -75,6 +76,7 @@ def test_a_shown_command_is_one_that_the_program_takes(line: str) -> None:
         "describe": DescribeConfig,
         "export": ExportConfig,
         "predict": PredictConfig,
+        "search": SearchConfig,
     }
     parse(configs[word], values)
 
