@@ -183,7 +183,6 @@ class SearchConfig(TrainConfig):
     pruner: Literal["median", "hyperband", "none"]
 
 
-
 class EvalConfig(Choice):
     """Everything that `ecg eval` needs; several runs are one model, the mean of their probabilities."""
 
