@@ -263,7 +263,7 @@ def test_a_hopeless_trial_is_pruned_and_leaves_no_run_behind(
 
     config = train_config(*TINY)
     monkeypatch.setattr(search, "trial_config", lambda given, settings: config)
-    monkeypatch.setattr(search, "trained", trained)
+    monkeypatch.setattr(search, "finish", trained)
     said = search._run(study.ask(), [], [goal("macro_f1")], judge=True)
     assert said == "pruned after 30% of its training, macro_f1 0.1000"
     assert rounds == [0.1, 0.2, 0.3]
