@@ -9,12 +9,15 @@ in the order of `classes`. No torch here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ecgcli.errors import EcgError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NORMAL = "N"
 """The class of normal beats; every other class is abnormal."""
@@ -89,6 +92,8 @@ def by_record(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
         N), `called_normal` (how many of those are predicted N), `false_alarms` (beats of class N that are
         predicted otherwise). The last three are 0 where N is no class.
     """
+    import pandas as pd
+
     decided, truth = decisions(predictions, classes), labels(predictions, classes)
     normal = list(classes).index(NORMAL) if NORMAL in classes else -1
     beats = pd.DataFrame(

@@ -72,7 +72,11 @@ class ConvNetwork(nn.Module):
 
     def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
         """(batch, leads, time) and (batch, features) → (batch, classes)."""
-        x = self.blocks(over_time(x)).squeeze(2)  # (batch, channels, time)
+        return self.top(self.blocks(over_time(x)), features)
+
+    def top(self, x: Tensor, features: Tensor | None = None) -> Tensor:
+        """From what the blocks made, (batch, channels, 1, time), to (batch, classes)."""
+        x = x.squeeze(2)  # (batch, channels, time)
         match self.pooling:
             case "average":
                 x = x.mean(-1)
@@ -120,6 +124,6 @@ class Block(nn.Module):
         """(batch, width, 1, time) → (batch, channels, 1, ceil(time / stride))."""
         y = self.layers(x)
         if self.shortcut is not None:
-            y = y + self.shortcut(x)
+            y += self.shortcut(x)  # in place: what was before the sum is not needed again
         out: Tensor = self.activation(y)
         return out

@@ -8,29 +8,33 @@ no code from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ecgcli.beats.protocol import Part
 from ecgcli.beats.segment import Segmenter
-from ecgcli.beats.table import BeatTable
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.calibration import Calibration, calibrate
 from ecgcli.evaluation.operating_point import OperatingPoint, decide
 from ecgcli.files import whole, write_json
-from ecgcli.learning.devices import EVALUATION_BATCH
 from ecgcli.learning.facts import ModelFacts, NetworkFacts, compose, read_facts
+from ecgcli.learning.inference import Ready, probabilities
 from ecgcli.learning.networks import build
 
-__all__ = ["Model", "ModelFacts", "NetworkFacts", "compose", "outputs", "probabilities", "settled"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ecgcli.beats.part import Part
+    from ecgcli.beats.table import BeatTable
+
+__all__ = ["Model", "ModelFacts", "NetworkFacts", "compose", "outputs", "settled"]
 
 
 @dataclass(frozen=True)
@@ -111,17 +115,24 @@ class Model:
         rows = np.arange(len(signal)) if index is None else index
         if features is None:
             features = np.zeros((len(signal), 0), np.float32)
+        said = {
+            name: probabilities(ready, signal, features, rows, device) for name, ready in self._ready.items()
+        }
         total = np.zeros((len(rows), len(self.classes)))
-        for networks in self.members:
-            outputs = {
-                name: probabilities(network, signal, features, rows, device)
-                for name, network in networks.items()
-            }
-            if "all" in outputs:
-                total += outputs["all"]
-            else:
-                total += compose(self.classes, self.facts.types, outputs["anomaly"], outputs["type"])
+        if "all" in said:
+            total += said["all"].sum(axis=0)
+        if "type" in said:
+            for anomaly, kind in zip(said["anomaly"], said["type"], strict=True):
+                total += compose(self.classes, self.facts.types, anomaly, kind)
         return total / len(self.members)
+
+    @cached_property
+    def _ready(self) -> dict[str, Ready]:
+        """The networks of all members, ready to predict; made once, as a model's weights are final."""
+        names = {name for networks in self.members for name in networks}
+        return {
+            name: Ready([networks[name] for networks in self.members if name in networks]) for name in names
+        }
 
     def save(self, folder: Path) -> None:
         """Writes `model.safetensors` and `model.json` into a folder."""
@@ -174,25 +185,6 @@ def _prefix(facts: ModelFacts, number: int, name: str) -> str:
     return f"{name}/" if facts.members == 1 else f"{number}/{name}/"
 
 
-def probabilities(
-    network: nn.Module,
-    signal: npt.NDArray[np.float32],
-    features: npt.NDArray[np.float32],
-    rows: npt.NDArray[np.int64],
-    device: str | torch.device = "cpu",
-) -> npt.NDArray[np.float64]:
-    """(len(rows), classes) softmax outputs of one network for some rows of beats and their features."""
-    network = network.to(device).eval()
-    outputs = []
-    with torch.inference_mode():
-        for start in range(0, max(1, len(rows)), EVALUATION_BATCH):  # once for no rows: their shape
-            chosen = rows[start : start + EVALUATION_BATCH]
-            batch = torch.from_numpy(np.asarray(signal[chosen])).to(device)
-            beside = torch.from_numpy(features[chosen]).to(device) if features.shape[1] else None
-            outputs.append(network(batch, beside).double().softmax(1).cpu())
-    return np.asarray(torch.cat(outputs).numpy())
-
-
 def outputs(
     model: Model,
     table: BeatTable,
@@ -205,6 +197,8 @@ def outputs(
     Of several folds each is predicted by its own member of the model, which has not seen it, and a column
     `fold` says which; rows are ordered as in the table. `settled` makes predictions of it.
     """
+    import pandas as pd
+
     rows = [getattr(part, which) for part in divisions]
     if len(divisions) == 1:
         return _outputs(model, table, rows[0], device)
@@ -238,6 +232,8 @@ def settled(model: Model, said: pd.DataFrame) -> pd.DataFrame:
 def _outputs(
     model: Model, table: BeatTable, rows: npt.NDArray[np.int64], device: str | torch.device
 ) -> pd.DataFrame:
+    import pandas as pd
+
     probability = model.raw(table.signal, rows, device, table.features)
     record = table.record[rows]
     columns: dict[str, Any] = {
