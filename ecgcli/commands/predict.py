@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ecgcli.choices import folder_name
-from ecgcli.commands.ensemble import open_any
 from ecgcli.commands.other_data import names_trained_on
 from ecgcli.config import PredictConfig
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed, whole
+from ecgcli.models import Opening, open_beside
 from ecgcli.prediction.annotate import Classifier, Progress, annotate
 from ecgcli.prediction.annotated import AnnotatedRecording
 from ecgcli.prediction.events import Summary, summarise
@@ -30,6 +30,11 @@ from ecgcli.reporting import recording_page
 from ecgcli.reporting.page import write as write_page
 from ecgcli.reporting.recording_terminal import print_recording, print_recordings
 from ecgcli.runs import OUTPUTS, command_line
+
+if TYPE_CHECKING:
+    import torch
+
+    from ecgcli.learning.model import Model
 
 SHIPPED = Path(__file__).resolve().parent.parent / "shipped"
 """The model in the box."""
@@ -45,8 +50,9 @@ def predict(config: PredictConfig) -> None:
     paths = _paths(config)
     several = paths != [None] and as_typed(config.input).is_dir()
     name = as_typed(config.input).resolve().name if several else ""
-    opened = open_any(str(SHIPPED) if config.run is None else config.run, config.trainer.threads)
-    device = _device(opened[0], config)
+    opened = _opened(config)
+    if several and isinstance(opened[0], Opening):
+        opened[0].weights.result()  # a fault of the model is none of each recording
     failed: list[str] = []
     rows: list[dict[str, Any]] = []
     folder = Path()
@@ -57,7 +63,7 @@ def predict(config: PredictConfig) -> None:
                 folder = (
                     as_typed(config.output) if config.output else OUTPUTS / "predict" / (name or source.name)
                 )
-                recording, summary, remarks, files = _one(source, opened, device, config, folder, progress)
+                recording, summary, remarks, files = _one(source, opened, config, folder, progress)
             except EcgError as error:
                 if not several:
                     raise
@@ -68,6 +74,8 @@ def predict(config: PredictConfig) -> None:
             if not several:
                 print_recording(recording, summary, remarks, files)
     if several and rows:
+        import pandas as pd
+
         with whole(folder / "summary.csv") as beside:
             pd.DataFrame(rows).to_csv(beside, index=False)
         print_recordings(rows, folder)
@@ -75,15 +83,20 @@ def predict(config: PredictConfig) -> None:
         raise EcgError(f"{len(failed)} of {len(paths)} recordings of {config.input} could not be annotated")
 
 
-def _device(model: Classifier, config: PredictConfig) -> str:
-    """Where to compute; onnxruntime is for the processor, and torch is not imported for it."""
+def _opened(config: PredictConfig) -> tuple[Classifier, str]:
+    """The model, its weights still being read where it is one; of several runs they are there."""
+    where = config.trainer
+    if config.run is None or isinstance(config.run, str):
+        return open_beside(config.run or SHIPPED, where.accelerator, where.threads)
+    from ecgcli.commands.ensemble import open_any
+    from ecgcli.learning.devices import device
     from ecgcli.learning.onnx_model import OnnxModel
 
-    if isinstance(model, OnnxModel):
-        return "cpu"
-    from ecgcli.learning.devices import device
-
-    return str(device(config.trainer.accelerator, config.trainer.threads))
+    model, described = open_any(config.run, where.threads)
+    assert not isinstance(model, OnnxModel)  # runs are folders
+    weights: Future[tuple[Model, torch.device]] = Future()
+    weights.set_result((model, device(where.accelerator, where.threads)))
+    return Opening(model.facts, weights), described
 
 
 def _paths(config: PredictConfig) -> list[Path | None]:
@@ -96,7 +109,6 @@ def _paths(config: PredictConfig) -> list[Path | None]:
 def _one(
     source: Source,
     opened: tuple[Classifier, str],
-    device: str,
     config: PredictConfig,
     folder: Path,
     progress: Progress,
@@ -105,7 +117,6 @@ def _one(
     recording = annotate(
         source,
         model,
-        device=device,
         peaks=_given_peaks(source, config.peaks),
         leads=config.leads,
         review_below=config.review,

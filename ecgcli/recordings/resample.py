@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -42,15 +43,9 @@ def resample(signal: npt.NDArray[AnyFloat], ratio: Fraction) -> npt.NDArray[AnyF
     """
     if ratio == 1:
         return signal
-    runs = -(-128 // ratio.denominator)  # short runs are joined: wide matrices are quick
-    up, down = ratio.numerator * runs, ratio.denominator * runs
-    crossing = max(ratio.numerator, ratio.denominator)  # on the grid that holds old and new samples
-    reach = _CROSSINGS * crossing // ratio.numerator + 1  # old samples the filter sees to either side
-    distance = np.arange(up) * ratio.denominator - np.arange(-reach, down + reach)[:, None] * ratio.numerator
-    within = np.clip(1 - (distance / (_CROSSINGS * crossing)) ** 2, 0, None)
-    weights = np.where(within > 0, np.i0(5.0 * np.sqrt(within)) * np.sinc(distance / crossing), 0.0)
-    weights = (weights / weights.sum(axis=0)).astype(signal.dtype)  # (down + 2 reach, up)
-
+    weights, down = _weights(ratio)
+    weights = weights.astype(signal.dtype)  # (down + 2 reach, up)
+    reach, up = (len(weights) - down) // 2, weights.shape[1]
     leads, time = len(signal), -(-signal.shape[1] * ratio.numerator // ratio.denominator)
     blocks = -(-time // up)
     edges = (reach, blocks * down + reach - signal.shape[1])
@@ -60,3 +55,16 @@ def resample(signal: npt.NDArray[AnyFloat], ratio: Fraction) -> npt.NDArray[AnyF
     for start in range(0, blocks, 4096):  # the product copies overlapping runs: not all at once
         new[:, start : start + 4096] = old[:, start : start + 4096] @ weights
     return new.reshape(leads, -1)[:, :time]
+
+
+@cache
+def _weights(ratio: Fraction) -> tuple[npt.NDArray[np.float64], int]:
+    """(down + 2 reach, up) from a run of old samples, and what lies around it, to the new ones; down."""
+    runs = -(-128 // ratio.denominator)  # short runs are joined: wide matrices are quick
+    up, down = ratio.numerator * runs, ratio.denominator * runs
+    crossing = max(ratio.numerator, ratio.denominator)  # on the grid that holds old and new samples
+    reach = _CROSSINGS * crossing // ratio.numerator + 1  # old samples the filter sees to either side
+    distance = np.arange(up) * ratio.denominator - np.arange(-reach, down + reach)[:, None] * ratio.numerator
+    within = np.clip(1 - (distance / (_CROSSINGS * crossing)) ** 2, 0, None)
+    weights = np.where(within > 0, np.i0(5.0 * np.sqrt(within)) * np.sinc(distance / crossing), 0.0)
+    return weights / weights.sum(axis=0), down

@@ -52,7 +52,7 @@ def test_what_is_faster_than_the_new_rate_vanishes() -> None:
 @given(value=st.floats(-20, 20), rate=st.floats(50, 1000), wanted=st.floats(50, 1000))
 def test_a_constant_stays_constant(value: float, rate: float, wanted: float) -> None:
     new = resample(np.full((1, 500), value, dtype=np.float32), rate_ratio(rate, wanted))
-    np.testing.assert_allclose(new, value, atol=1e-5)
+    np.testing.assert_allclose(new, value, atol=1e-5, rtol=2e-6)  # sums of float32
     assert new.dtype == np.float32
 
 
