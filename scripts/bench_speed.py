@@ -36,8 +36,9 @@ def figure(what: str, ours: list[float], against: list[float], goal: float, comp
 def value(found: Figure) -> float:
     """The figure itself: the median over the repeats of what is compared."""
     if found["compared"] == "seconds":
-        return statistics.median(found["ours"])
-    pairs = zip(found["ours"], found["against"], strict=True)
+        seconds: list[float] = found["ours"]
+        return statistics.median(seconds)
+    pairs: list[tuple[float, float]] = list(zip(found["ours"], found["against"], strict=True))
     return statistics.median(a / b if found["compared"] == "ratio" else a - b for a, b in pairs)
 
 
@@ -124,7 +125,8 @@ def inference(name: str, threads: int = 1, beats: int = 4096) -> Figure:
     draw = np.random.default_rng(0)
     signal = draw.normal(size=(beats, need.leads, need.length)).astype(np.float32)
     features = draw.normal(size=(beats, need.features)).astype(np.float32)
-    ours, against = [], []
+    ours: list[float] = []
+    against: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         to_onnx(model, Path(folder) / "model.onnx")
         served = OnnxModel.load(Path(folder) / "model.onnx", threads)
@@ -154,7 +156,7 @@ def _model(name: str) -> Any:
     shape = "cnn" if name == "kaggle_cnn" else name
     values: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / f"model/{shape}.yaml"))
     if name == "kaggle_cnn":
-        values |= OmegaConf.to_container(OmegaConf.load(conf_dir() / "experiment/kaggle_cnn.yaml").model)  # type: ignore[operator]
+        values |= OmegaConf.to_container(OmegaConf.load(conf_dir() / "experiment/kaggle_cnn.yaml").model)
     values = {key: tuple(one) if isinstance(one, list) else one for key, one in values.items()}
     choice: Any = TypeAdapter(Network).validate_python(values)
     classes = tuple("NSVFQ")
