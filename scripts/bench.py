@@ -1,204 +1,135 @@
-"""Measures what the README says about speed and memory; prints a table.
+"""Measures how fast ecgcli is, as ratios to what one could use instead; a table and a JSON file.
 
-    python scripts/bench.py [DATA_DIR]
+    python scripts/bench.py DATA_DIR [--only WORD ...] [--long] [--json FILE] [--document FILE ...]
 
-Times are medians over repeats of whole processes or of interleaved loops, so that a busy machine disturbs
-both sides of a ratio alike. Without a folder that holds `mitdb/`, what needs it is left out and named.
+Every figure measures both sides in turn, in one run, so that a busy machine disturbs both alike; a ratio is
+the median over the pairs. `--only` takes the figures whose name holds one of the words; `--long` adds the
+races to a score, which train the opponents to their end (an hour). What stands in a document between
+`<!-- bench -->` and `<!-- /bench -->` is replaced by the table; figures that were not measured this time are
+those of the JSON file.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import platform
-import resource
+import re
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-REPEATS = 5
-BEATS, STEPS = 20_000, 60
+import bench_memory
+import bench_race
+import bench_speed
+import bench_training
 
+from ecgcli.files import write_json, write_text
 
-def process(code: str, environment: dict[str, str] | None = None) -> tuple[float, str]:
-    """Seconds of a process, and what it printed."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return time.perf_counter() - started, done.stdout
+Figure = dict[str, Any]
 
 
-def help_time() -> str:
-    code = "import sys; sys.argv = ['ecg', '--help']; from ecgcli.cli import main; main()"
-    return f"{statistics.median(process(code)[0] for _ in range(REPEATS)):.2f} s (goal 0.5)"
+def figures(data: Path, long: bool) -> dict[str, Callable[[], list[Figure]]]:
+    """What can be measured, by name."""
+    found: dict[str, Callable[[], list[Figure]]] = {
+        "fit": bench_training.fit_figures,
+        "memory": lambda: [bench_training.training_memory(data)],
+        **bench_speed.figures(data),
+        **bench_memory.figures(data),
+    }
+    if long:
+        found["race"] = lambda: bench_race.figures(data)
+    return found
 
 
-TABLE = """
-import time
-from pathlib import Path
-from ecgcli.beats.sources import beats
-from ecgcli.choices import CentredBeat, Mitdb
-beat = CentredBeat(name="centred", rate=125.0, before=0.3, after=0.5, leads=("MLII",), fallback="other",
-                   scaling="record")
-started = time.perf_counter()
-table = beats(Mitdb(name="mitdb", class_map="aami"), beat, Path({data!r}))
-float(table.signal[::1000].sum())
-print(time.perf_counter() - started)
-"""
-
-
-def table_times(data: Path) -> tuple[str, str]:
-    cold, warm = [], []
-    for _ in range(3):
-        with tempfile.TemporaryDirectory() as cache:
-            code = TABLE.replace("{data!r}", repr(str(data)))
-            cold.append(float(process(code, {"ECG_CACHE": cache})[1]))
-            warm += [float(process(code, {"ECG_CACHE": cache})[1]) for _ in range(3)]
-    return f"{statistics.median(cold):.2f} s (goal 6)", f"{statistics.median(warm):.3f} s (goal 0.2)"
-
-
-CSV = """
-import resource, sys
-from pathlib import Path
-from ecgcli.beats.kaggle_csv import read_csv
-import pandas
-def peak():
-    # of this process alone: ru_maxrss would begin at the parent's
-    line = next(l for l in open("/proc/self/status") if l.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
-before = peak()
-signal, label = read_csv(Path({path!r}))
-print((peak() - before - signal.nbytes) / 1e6)
-"""
-
-
-def csv_memory(data: Path) -> str:
-    from ecgcli.beats.kaggle import rebuild
-    from ecgcli.beats.kaggle_csv import write_csv
-
-    rows, beats = rebuild(data / "mitdb")
-    labels = beats.label
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "mitbih_train.csv"
-        write_csv(path, rows[:87_554], labels[:87_554])
-        return (
-            f"{float(process(CSV.replace('{path!r}', repr(str(path))))[1]):.0f} MB above the array (goal 300)"
-        )
-
-
-def fit_ratio() -> str:
-    """Rounds of `Trainer.fit` against a bare loop over the same batches, interleaved."""
-    import numpy as np
-    import pytorch_lightning as pl
+def machine() -> str:
+    """The machine in one line."""
+    model = platform.processor() or platform.machine()
+    try:
+        named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        model = named[1] if named else model
+    except OSError:
+        pass
     import torch
-    from torch.nn import functional as F
 
-    from ecgcli.choices import AdamW, Cnn, CrossEntropy, Stage
-    from ecgcli.config import NO_AUGMENT
-    from ecgcli.learning.classifier import Classifier
-    from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
-    from ecgcli.learning.losses import TrainingLoss
-    from ecgcli.learning.networks import build
-    from ecgcli.learning.optim import build_optimizer, build_schedule
-    from ecgcli.learning.progress import quiet_libraries
-    from ecgcli.learning.sampling import Stream
-
-    quiet_libraries()
-    torch.set_num_threads(1)
-    rng = np.random.default_rng(0)
-    batch = 256
-    signal = torch.from_numpy(rng.normal(size=(BEATS, 1, 187)).astype(np.float32))
-    features = torch.zeros(BEATS, 0)
-    label = rng.integers(0, 5, BEATS)
-    network = Cnn(
-        name="cnn", channels=(16, 32, 64, 96), kernel_sizes=(7, 5, 5, 3), strides=(2,), dilations=(1,),
-        normalisation="batch", activation="relu", dropout=0.1, pooling="both", residual=True,
-    )  # fmt: skip
-    optimizer = AdamW(name="adamw", lr=0.008, weight_decay=0.01, schedule="one_cycle", warmup=0.25)
-
-    def batches() -> TrainingBatches:
-        stream = Stream(label, Stage(method="none", strength=0.0), False, 0)
-        return TrainingBatches(signal, features, torch.from_numpy(label), stream, batch, STEPS)
-
-    validation = EvaluationBatches(signal[:2000], features[:2000], torch.from_numpy(label[:2000]))
-
-    def bare() -> float:
-        net = build(network, 1, 187, 5)
-        step = build_optimizer(optimizer, net.parameters())
-        schedule = build_schedule(optimizer, step, STEPS)
-        started = time.perf_counter()
-        net.train()
-        for x, _, y in batches():
-            value = F.cross_entropy(net(x), y)
-            step.zero_grad()
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            step.step()
-            schedule.step()
-        net.eval()
-        with torch.inference_mode():
-            for x, _, _ in validation:
-                net(x)
-        return time.perf_counter() - started
-
-    def lightning(folder: str) -> float:
-        marks: list[float] = []
-
-        class Watch(pl.Callback):
-            def on_train_start(self, *_: object) -> None:
-                marks.append(time.perf_counter())
-
-            def on_train_end(self, *_: object) -> None:
-                marks.append(time.perf_counter())
-
-        from pytorch_lightning.loggers import TensorBoardLogger
-
-        loss = TrainingLoss(
-            CrossEntropy(name="cross_entropy", label_smoothing=0.0), torch.bincount(torch.from_numpy(label))
-        )
-        module = Classifier(
-            build(network, 1, 187, 5), tuple("NSVFQ"), loss, NO_AUGMENT, 120.0, 1, optimizer, STEPS, 0
-        )
-        trainer = pl.Trainer(
-            accelerator="cpu", devices=1, max_epochs=1, gradient_clip_val=1.0, deterministic=True,
-            logger=TensorBoardLogger(folder), enable_progress_bar=False, enable_model_summary=False,
-            num_sanity_val_steps=0, callbacks=[Watch()], enable_checkpointing=False,
-        )  # fmt: skip
-        trainer.fit(module, datamodule=BeatData(batches(), validation))
-        return marks[1] - marks[0]
-
-    with tempfile.TemporaryDirectory() as folder:
-        pairs = [(lightning(folder), bare()) for _ in range(REPEATS + 1)][1:]
-    ratios = sorted(a / b for a, b in pairs)
     return (
-        f"{statistics.median(ratios):.2f} of the bare loop, {ratios[0]:.2f} to {ratios[-1]:.2f} (goal 1.05)"
+        f"{platform.system()}, {model}, {os.cpu_count()} cores, no GPU used; "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
     )
+
+
+def summary(figure: Figure) -> Figure:
+    """Adds median and spread of what is compared, and whether the goal is met."""
+    ours, theirs = figure["ours"], figure["theirs"]
+    if figure["compared"] == "value":
+        values = ours
+    else:
+        ratio = figure["compared"] == "ratio"
+        values = [a / b if ratio else a - b for a, b in zip(ours, theirs, strict=True)]
+    middle = statistics.median(values)
+    return figure | {
+        "value": middle,
+        "least": min(values),
+        "most": max(values),
+        "met": middle <= figure["goal"],
+    }
+
+
+def number(value: float) -> str:
+    """Three digits that matter."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def row(figure: Figure) -> str:
+    """One line of the table."""
+    unit = f" {figure['unit']}"
+    sides = [number(statistics.median(side)) + unit for side in (figure["ours"], figure["theirs"]) if side]
+    of = "" if figure["compared"] == "ratio" else unit
+    spread = f" ({number(figure['least'])}–{number(figure['most'])})" if len(figure["ours"]) > 1 else ""
+    goal = f"≤ {figure['goal']:g}{of}{'' if figure['met'] else ', **missed**'}"
+    against = "; ".join(filter(None, [figure["against"], figure.get("note", "")])) or "–"
+    cells = [figure["figure"], against, " : ".join(sides), number(figure["value"]) + of + spread, goal]
+    return f"| {' | '.join(cells)} |"
+
+
+def table(measured: list[Figure], described: str) -> str:
+    """The figures as Markdown."""
+    head = "| figure | against | medians, ours : theirs | ratio or value (least–most) | goal |\n|-|-|-|-|-|"
+    return "\n".join([f"{described}.", "", head, *(row(figure) for figure in measured)])
+
+
+def filled(document: Path, text: str) -> None:
+    """Replaces the table in a document."""
+    old = document.read_text(encoding="utf-8")
+    new = f"<!-- bench -->\n{text}\n<!-- /bench -->"
+    write_text(document, re.sub(r"<!-- bench -->\n.*?<!-- /bench -->", lambda _: new, old, flags=re.DOTALL))
 
 
 def main() -> None:
-    data = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("ECG_DATA", "data"))
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    print(f"{machine}, Python {platform.python_version()}")
-    rows = [
-        ("`ecg --help`", help_time()),
-        ("`Trainer.fit`, a round with logging and validation", fit_ratio()),
-    ]
-    if (data / "mitdb" / "100.dat").is_file():
-        cold, warm = table_times(data)
-        rows += [("48 records to a BeatTable, first time", cold), ("the same, later", warm)]
-        rows += [("reading the Kaggle training CSV", csv_memory(data))]
-    else:
-        print(f"no MIT-BIH in {data}/mitdb: reading and cutting it is left out")
-    print("\n| what | measured |\n|-|-|")
-    print("\n".join(f"| {what} | {measured} |" for what, measured in rows))
-    print(f"\npeak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder with mitdb/")
+    parser.add_argument("--only", nargs="+", default=[""])
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--json", type=Path, default=Path("outputs/bench.json"))
+    parser.add_argument("--document", type=Path, nargs="+", default=[])
+    words = parser.parse_args()
+    if not (words.data / "mitdb" / "100.dat").is_file():
+        sys.exit(f"{words.data}/mitdb/100.dat is missing: ecg fetch data=mitdb brings it")
+    known = json.loads(words.json.read_text())["figures"] if words.json.is_file() else {}
+    wanted = figures(words.data, words.long)
+    for name, measure in wanted.items():
+        if any(word in name for word in words.only):
+            print(f"measuring {name} ...", file=sys.stderr, flush=True)
+            known[name] = [summary(figure) for figure in measure()]
+            # kept after each: the next may take an hour
+            write_json(words.json, {"machine": machine(), "figures": known})
+    text = table([figure for measured in known.values() for figure in measured], machine())
+    print(text)
+    for document in words.document:
+        filled(document, text)
 
 
 if __name__ == "__main__":

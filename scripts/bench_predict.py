@@ -19,7 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-HOURS = 24
+from bench_speed import HOURS, a_day
+
 REPEATS = 3
 
 STAGES = """
@@ -65,24 +66,6 @@ for (_, before), (stage, after) in zip(marks, marks[1:]):
         print(f"{stage}: {after - before:.2f}")
 print("beats:", len(found))
 """
-
-
-def a_day(folder: Path) -> Path:
-    """Writes the recording; its name without an extension."""
-    import numpy as np
-    import wfdb
-
-    from ecgcli.recordings.simulate import simulate
-
-    record = simulate(patient=1, minutes=30, seed=0)
-    once = np.clip(np.rint(200 * record.signal.T), -2047, 2047).astype(np.int64)
-    once = np.repeat(once, 2, axis=1) if once.shape[1] == 1 else once[:, :2]
-    day = np.tile(once, (2 * HOURS, 1))
-    wfdb.wrsamp(
-        "day", fs=round(record.rate), units=["mV"] * 2, sig_name=["MLII", "V1"], d_signal=day,
-        fmt=["212"] * 2, adc_gain=[200.0] * 2, baseline=[0] * 2, write_dir=str(folder),
-    )  # fmt: skip
-    return folder / "day"
 
 
 def whole(day: Path, output: Path, *words: str) -> tuple[float, float]:

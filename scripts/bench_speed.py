@@ -1,10 +1,7 @@
-"""Measures how fast recordings are annotated, models applied, beats read, and commands begin.
+"""The figures of `scripts/bench.py` about applying models, reading beats and starting commands.
 
-    python scripts/bench_speed.py [DATA_DIR]
-
-Every function measures one figure and gives a dict: what it is, the seconds of ours and of what it is held
-against, interleaved so that a busy machine disturbs both alike, what is compared (their `ratio`, their
-`difference`, or our `seconds` alone) and the goal. What was tried to reach the goals: docs/speed.md.
+Both sides of a figure are measured in turn; processes of their own where starting is part of it. What was
+tried to reach the goals: docs/speed.md.
 """
 
 from __future__ import annotations
@@ -25,21 +22,14 @@ HOURS = 24
 Figure = dict[str, Any]
 
 
-def figure(what: str, ours: list[float], against: list[float], goal: float, compared: str) -> Figure:
-    """What every function gives; see the head of this file."""
+def figure(
+    what: str, against: str, ours: list[float], theirs: list[float], goal: float, compared: str = "ratio"
+) -> Figure:
+    """A figure as `bench.py` takes it; `compared` is a ratio, a difference or the value of ours alone."""
     return {
-        "figure": what, "ours": ours, "against": against, "goal": goal, "compared": compared,
-        "unit": "1" if compared == "ratio" else "s",
+        "figure": what, "against": against, "ours": ours, "theirs": theirs, "goal": goal,
+        "compared": compared, "unit": "s",
     }  # fmt: skip
-
-
-def value(found: Figure) -> float:
-    """The figure itself: the median over the repeats of what is compared."""
-    if found["compared"] == "seconds":
-        seconds: list[float] = found["ours"]
-        return statistics.median(seconds)
-    pairs: list[tuple[float, float]] = list(zip(found["ours"], found["against"], strict=True))
-    return statistics.median(a / b if found["compared"] == "ratio" else a - b for a, b in pairs)
 
 
 def child(code: str, *words: str, folder: str | None = None, cache: str | None = None) -> tuple[float, str]:
@@ -60,7 +50,7 @@ ECG = "import sys; from ecgcli.cli import main; main()"
 
 def help_time() -> Figure:
     """`ecg --help`."""
-    return figure("ecg --help", [child(ECG, "--help")[0] for _ in range(REPEATS)], [], 0.3, "seconds")
+    return figure("`ecg --help`", "", [child(ECG, "--help")[0] for _ in range(REPEATS)], [], 0.3, "value")
 
 
 # -- a day of ECG ------------------------------------------------------------------------------------------
@@ -95,17 +85,22 @@ def a_day(folder: Path, hours: int = HOURS) -> Path:
     return folder / "day"
 
 
-def predict_day(page: bool = False) -> Figure:
+def predict_day() -> list[Figure]:
     """`ecg predict` from the shell on, against R-peak detection alone in a running process."""
-    ours, against = [], []
+    ours, paged, theirs = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         day = a_day(Path(folder))
         for _ in range(REPEATS):
-            words = ("predict", f"input={day}", f"output={folder}/out", f"page={str(page).lower()}")
-            ours.append(child(ECG, *words)[0])
-            against.append(float(child(DETECTION, str(day))[1]))
-    what = f"ecg predict, {HOURS} h at 360 Hz, {'with' if page else 'without'} the page / R peaks alone"
-    return figure(what, ours, against, 2.5, "ratio")
+            words = ("predict", f"input={day}", f"output={folder}/out")
+            ours.append(child(ECG, *words, "page=false")[0])
+            theirs.append(float(child(DETECTION, str(day))[1]))
+            paged.append(child(ECG, *words)[0])
+    what = f"`ecg predict`, {HOURS} h of two leads at 360 Hz, all in"
+    return [
+        figure(f"{what}, without the page", "R-peak detection alone", ours, theirs, 2.5),
+        figure(f"{what}, without the page", "", ours, [], 15.0, "value"),
+        figure(f"{what}, with the page", "", paged, [], 15.0, "value"),
+    ]
 
 
 # -- beats per second --------------------------------------------------------------------------------------
@@ -126,17 +121,17 @@ def inference(name: str, threads: int = 1, beats: int = 4096) -> Figure:
     signal = draw.normal(size=(beats, need.leads, need.length)).astype(np.float32)
     features = draw.normal(size=(beats, need.features)).astype(np.float32)
     ours: list[float] = []
-    against: list[float] = []
+    theirs: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         to_onnx(model, Path(folder) / "model.onnx")
         served = OnnxModel.load(Path(folder) / "model.onnx", threads)
         for _ in range(REPEATS + 1):  # the first one prepares
-            for one, seconds in ((model, ours), (served, against)):
+            for one, seconds in ((model, ours), (served, theirs)):
                 started = time.perf_counter()
                 one.raw(signal, features=features)
                 seconds.append(time.perf_counter() - started)
-    what = f"time for {beats:,} beats, {name} / onnxruntime, {threads} thread{'s' * (threads > 1)}"
-    return figure(what, ours[1:], against[1:], 1.0, "ratio")
+    what = f"{beats:,} beats classified, network `{name}`, {threads} thread{'s' * (threads > 1)}"
+    return figure(what, "onnxruntime", ours[1:], theirs[1:], 1.0)
 
 
 def _model(name: str) -> Any:
@@ -207,27 +202,32 @@ print(time.perf_counter() - started)
 
 def table_cold(data: Path) -> Figure:
     """48 records to a BeatTable with an empty cache, against reading the same files with wfdb."""
-    ours, against = [], []
+    ours, theirs = [], []
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as cache:
             ours.append(float(child(TABLE, str(data), cache=cache)[1]))
-        against.append(float(child(BY_WFDB, str(data / "mitdb"))[1]))
-    return figure("48 records to a BeatTable, cold / reading them with wfdb", ours, against, 1.5, "ratio")
+        theirs.append(float(child(BY_WFDB, str(data / "mitdb"))[1]))
+    return figure("48 records to a BeatTable, cold", "reading them with wfdb", ours, theirs, 1.5)
 
 
-def table_warm(data: Path) -> Figure:
-    """The same with a filled cache, against opening a memory-mapped array; the goal is in seconds too."""
-    ours, against = [], []
+def table_warm(data: Path) -> list[Figure]:
+    """The same with a filled cache, against opening a memory-mapped array."""
+    ours, theirs = [], []
     with tempfile.TemporaryDirectory() as cache:
         child(TABLE, str(data), cache=cache)
         for _ in range(REPEATS):
             ours.append(float(child(TABLE, str(data), cache=cache)[1]))
-            against.append(float(child(MAPPED, f"{cache}/zeros.npy")[1]))
-    return figure("48 records to a BeatTable, warm / opening a memory map", ours, against, 3.0, "ratio")
+            theirs.append(float(child(MAPPED, f"{cache}/zeros.npy")[1]))
+    return [
+        figure("the same, warm", "opening a memory-mapped array", ours, theirs, 3.0),
+        figure("the same, warm", "", ours, [], 0.05, "value"),
+    ]
 
 
 CSV_READERS = {
-    "ours": "import pandas; from ecgcli.beats.kaggle_csv import read_csv; read = lambda p: read_csv(Path(p))[0]",
+    "ours": (
+        "import pandas; from ecgcli.beats.kaggle_csv import read_csv; read = lambda p: read_csv(Path(p))[0]"
+    ),
     "pandas": "import pandas; read = lambda p: pandas.read_csv(p, header=None, dtype='float32').to_numpy()",
     "pyarrow": (
         "import pyarrow.csv as c, numpy as np; read = lambda p: np.column_stack([a.to_numpy().astype('f4')"
@@ -263,7 +263,8 @@ def csv_cold(rows: int = 40_000) -> Figure:
                 seconds.setdefault(name, []).append(float(found))
     ours = seconds.pop("ours")
     best = min(seconds, key=lambda name: statistics.median(seconds[name]))
-    return figure(f"Kaggle CSV to an array, cold / {best}", ours, seconds[best], 1.1, "ratio")
+    there = ", ".join(sorted(seconds))
+    return figure("Kaggle CSV to an array, cold", f"{best}, the fastest of {there}", ours, seconds[best], 1.1)
 
 
 # -- beginnings --------------------------------------------------------------------------------------------
@@ -283,7 +284,7 @@ main()
 def first_batch(*words: str) -> Figure:
     """`ecg train` with a warm cache up to its first batch, against importing torch and Lightning."""
     words = words or ("data=demo",)
-    ours, against = [], []
+    ours, theirs = [], []
     with tempfile.TemporaryDirectory() as cache:
         for repeat in range(REPEATS + 1):  # the first one fills the cache
             with tempfile.TemporaryDirectory() as folder:
@@ -291,9 +292,9 @@ def first_batch(*words: str) -> Figure:
                 said = child(FIRST_BATCH, "train", *words, folder=folder, cache=cache)[1]
             if repeat:
                 ours.append(float(said) - started)
-                against.append(child("import torch, pytorch_lightning")[0])
-    what = f"ecg train {' '.join(words)} up to the first batch, warm − importing torch and Lightning"
-    return figure(what, ours, against, 1.0, "difference")
+                theirs.append(child("import torch, pytorch_lightning")[0])
+    what = f"`ecg train {' '.join(words)}` up to the first batch, warm"
+    return figure(what, "importing torch and Lightning", ours, theirs, 1.0, "difference")
 
 
 def describe_warm(data: Path) -> Figure:
@@ -304,34 +305,17 @@ def describe_warm(data: Path) -> Figure:
             words = ("describe", "data=mitdb", f"data_dir={data}")
             seconds, _ = child(ECG, *words, folder=folder, cache=cache)
             ours += [seconds] if repeat else []
-    return figure("ecg describe data=mitdb, warm", ours, [], 15.0, "seconds")
+    return figure("`ecg describe data=mitdb`, warm", "", ours, [], 15.0, "value")
 
 
-def figures(data: Path) -> list[Callable[[], Figure]]:
-    """All that can be measured here; without `<data>/mitdb` what needs it is left out."""
-    found: list[Callable[[], Figure]] = [help_time, first_batch, predict_day, lambda: predict_day(page=True)]
-    for name in ("shipped", "kaggle_cnn", "resnet"):
-        for threads in (1, 2):
-            found.append(lambda name=name, threads=threads: inference(name, threads))  # type: ignore[misc]
-    found.append(csv_cold)
-    if (data / "mitdb" / "100.dat").is_file():
-        found += [lambda: table_cold(data), lambda: table_warm(data), lambda: describe_warm(data)]
-    return found
-
-
-def line(found: Figure) -> str:
-    """A row of a table: the figure, the goal, and the medians it comes from."""
-    ours, against = (f"{statistics.median(s):.3g} s" if s else "" for s in (found["ours"], found["against"]))
-    unit = "" if found["compared"] == "ratio" else " s"
-    return f"| {found['figure']} | {value(found):.3g}{unit} | {found['goal']:g}{unit} | {ours} | {against} |"
-
-
-def main() -> None:
-    data = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("ECG_DATA", "data")).resolve()
-    print("| figure | measured | goal | ours | against |\n|-|-|-|-|-|")
-    for measure in figures(data):
-        print(line(measure()), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def figures(data: Path) -> dict[str, Callable[[], list[Figure]]]:
+    """What is measured here, by name."""
+    models = ("shipped", "kaggle_cnn", "resnet")
+    return {
+        "table": lambda: [table_cold(data), *table_warm(data)],
+        "csv": lambda: [csv_cold()],
+        "predict": predict_day,
+        "inference": lambda: [inference(name, threads) for name in models for threads in (1, 2)],
+        "start": lambda: [help_time(), first_batch()],
+        "describe": lambda: [describe_warm(data)],
+    }
