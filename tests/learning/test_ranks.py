@@ -112,7 +112,7 @@ def test_a_killed_run_of_two_processes_leaves_none_behind_and_goes_on_to_the_sam
 ) -> None:
     """The first of two runs of a sweep is killed; then both are run in one process, as the sweep does."""
     monkeypatch.chdir(tmp_path)
-    settings = (*TWO, "trainer.epochs=4", "sampling=two_stage")
+    settings = (*TWO, "trainer.epochs=4", "sampling=two_stage", "test=true")
     command = [sys.executable, "-m", "ecgcli", "train", "-m", *settings, "seed=1,2"]
     process = subprocess.Popen(
         command,
