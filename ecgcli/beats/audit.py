@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgcli.beats.part import Part
+from ecgcli.beats.store import taken
 from ecgcli.beats.table import UNKNOWN, BeatTable
 from ecgcli.errors import EcgError
 
@@ -178,7 +179,8 @@ def _hashes(table: BeatTable, rows: Rows) -> npt.NDArray[np.uint64]:
     wanted = np.zeros(len(table), dtype=bool)
     wanted[rows] = True
     for start in range(0, len(table), 4096):
-        block = np.ascontiguousarray(table.signal[start : start + 4096], dtype=np.float32)
+        here = np.arange(start, min(start + 4096, len(table)))
+        block = np.ascontiguousarray(taken(table.signal, here), dtype=np.float32)
         bits = block.reshape(len(block), width).view(np.uint32)
         asked = wanted[start : start + 4096] & (bits != bits[:, :1]).any(axis=1)
         hashes[start : start + 4096][asked] = np.maximum(bits[asked].astype(np.uint64) @ odd, 1)

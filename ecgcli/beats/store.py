@@ -28,6 +28,9 @@ COLUMNS = {
 }
 """Columns that are kept beside the signal, and their types."""
 
+LARGE = 256 * 2**20
+"""Bytes of a mapped signal above which its beats are read from the file: no page of it is then our memory."""
+
 _FACTS = tuple(f.name for f in fields(BeatTable) if f.name not in COLUMNS and f.name != "signal")
 
 
@@ -116,6 +119,31 @@ def read_table(folder: Path) -> BeatTable | None:
         sums == meta["crc32"] and signal.ndim == 3 and len({len(signal), *map(len, columns.values())}) == 1
     )
     return BeatTable(signal=signal, **columns, **facts) if whole else None
+
+
+def is_large(signal: npt.NDArray[np.float32]) -> bool:
+    """Whether beats of this signal are read from its file rather than mapped."""
+    return isinstance(signal, np.memmap) and signal.nbytes > LARGE and signal.filename is not None
+
+
+def taken(signal: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Some beats of a table's signal, (len(rows), leads, time), copied.
+
+    Of a mapped file above `LARGE` they are read, not mapped: the system counts every page that was looked at
+    through a map as memory of this process, and with random rows that is soon the whole file.
+    """
+    if not isinstance(signal, np.memmap) or not is_large(signal):
+        return np.asarray(signal[rows])
+    beats = np.empty((len(rows), *signal.shape[1:]), signal.dtype)
+    size = signal.nbytes // len(signal)
+    with Path(str(signal.filename)).open("rb", buffering=0) as file:
+        if len(rows) and (np.diff(rows) == 1).all():
+            runs = [(beats, int(rows[0]))]
+        else:
+            runs = list(zip(beats, rows.tolist(), strict=True))
+        for run, first in runs:
+            os.preadv(file.fileno(), [run.data], signal.offset + first * size)
+    return beats
 
 
 def _tuples(value: Any) -> Any:

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from ecgcli.beats.store import is_large, taken
 from ecgcli.learning.devices import EVALUATION_BATCH
 from ecgcli.learning.sampling import Stream
 
@@ -22,26 +23,24 @@ class Rows:
     """Some rows of a column of a table, taken from it by the batch: the column may be larger than memory.
 
     Args:
-        column: (n, ...) all rows; a memory map costs no more per batch than memory once it has been read.
+        column: (n, ...) all rows, in memory or mapped; a map costs no more per batch once it has been read.
         rows: (m,) which of them.
     """
 
-    def __init__(self, column: Tensor, rows: npt.NDArray[np.int64]) -> None:
+    def __init__(self, column: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> None:
         self.column, self.rows = column, torch.from_numpy(rows)
         self.shape = (len(rows), *column.shape[1:])
+        self.large = is_large(column)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is not to be written, as the warning says
+            self._shared = torch.from_numpy(np.asarray(column))
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
-        return self.column[self.rows[index]]
-
-
-def mapped(column: npt.NDArray[np.float32]) -> Tensor:
-    """A column of a table as a tensor that shares its memory, or its memory map; to be read only."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is not to be written, as the warning says
-        return torch.from_numpy(np.asarray(column))
+        rows = self.rows[index]
+        return torch.from_numpy(taken(self.column, rows.numpy())) if self.large else self._shared[rows]
 
 
 class TrainingBatches:

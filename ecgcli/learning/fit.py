@@ -18,7 +18,7 @@ from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
 from ecgcli.learning.checkpoints import WholeFiles, keeping, read
 from ecgcli.learning.classifier import Classifier
-from ecgcli.learning.datamodule import BeatData, EvaluationBatches, Rows, TrainingBatches, mapped
+from ecgcli.learning.datamodule import BeatData, EvaluationBatches, Rows, TrainingBatches
 from ecgcli.learning.facts import ModelFacts, NetworkFacts
 from ecgcli.learning.loggers import build_loggers
 from ecgcli.learning.losses import TrainingLoss
@@ -235,10 +235,8 @@ def fit_one(
 
 
 def _batches(table: BeatTable, task: Task, batch_size: int, seed: int, world: World) -> BeatData:
-    signal, features = mapped(table.signal), mapped(table.features)
-
     def columns(rows: Any, label: Any) -> tuple[Rows, Rows, torch.Tensor]:
-        return Rows(signal, rows), Rows(features, rows), torch.from_numpy(label)
+        return Rows(table.signal, rows), Rows(table.features, rows), torch.from_numpy(label)
 
     stream = Stream(task.train_label, task.stage, task.fixed, seed)
     training = columns(task.train, task.train_label)

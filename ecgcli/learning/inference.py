@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ecgcli.beats.store import taken
 from ecgcli.learning.cnn import ConvNetwork
 from ecgcli.learning.devices import EVALUATION_BATCH
 from ecgcli.learning.layers import over_time
@@ -62,7 +63,7 @@ def probabilities(
     with torch.inference_mode():
         for start in range(0, max(1, len(rows)), size):  # once for no rows: their shape
             chosen = rows[start : start + size]
-            batch = torch.from_numpy(np.asarray(signal[chosen])).to(device)
+            batch = torch.from_numpy(taken(signal, chosen)).to(device)
             beside = torch.from_numpy(features[chosen]).to(device) if features.shape[1] else None
             outputs.append(ready(batch, beside).double().softmax(2).cpu())
     return np.asarray(torch.cat(outputs, 1).numpy())
