@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +20,8 @@ from ecgcli.files import whole
 from ecgcli.recordings.aami import CLASSES
 
 _COLUMNS = LENGTH + 1
-_BLOCK = 8 << 20  # bytes parsed at once: what bounds the memory above the resulting array
+_BLOCK = 8 << 20  # bytes that a thread parses at once: what bounds the memory above the resulting array
+_WORKERS = min(4, os.cpu_count() or 1)  # threads; pandas parses outside of Python's lock
 _ROWS = 2048  # rows written at once
 
 
@@ -71,13 +75,12 @@ def read_csv(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]
     """
     signals, labels = [], []
     try:
-        with path.open("rb") as file:
-            row = _skip_header(file)
-            for block in _blocks(file):
-                values = _parse(path, block, row)
-                row += len(values)
-                signals.append(np.ascontiguousarray(values[:, :LENGTH]))
-                labels.append(values[:, LENGTH].astype(np.int64))
+        with path.open("rb") as file, ThreadPoolExecutor(_WORKERS) as pool:
+            blocks = _blocks(file, _skip_header(file))
+            while some := list(islice(blocks, _WORKERS)):  # no more are held at once
+                for values in pool.map(lambda block: _parse(path, *block), some):
+                    signals.append(np.ascontiguousarray(values[:, :LENGTH]))
+                    labels.append(values[:, LENGTH].astype(np.int64))
     except OSError as error:
         raise EcgError(f"{path}: cannot be read: {error.strerror}") from error
     if not labels:
@@ -97,12 +100,15 @@ def _skip_header(file: BinaryIO) -> int:
     return 1
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
+def _blocks(file: BinaryIO, row: int) -> Iterator[tuple[int, bytes]]:
+    """Whole lines, some MB at a time, each block with the number of its first row."""
     while block := file.read(_BLOCK):
-        yield block + file.readline()
+        block += file.readline()
+        yield row, block
+        row += block.count(b"\n")
 
 
-def _parse(path: Path, block: bytes, first_row: int) -> npt.NDArray[np.float32]:
+def _parse(path: Path, first_row: int, block: bytes) -> npt.NDArray[np.float32]:
     """(rows, 188) float32 of whole lines; `first_row` is the number of the first one."""
     import pandas as pd
 
