@@ -4,7 +4,8 @@
 
 Every figure measures both sides in turn, in one run, so that a busy machine disturbs both alike; a ratio is
 the median over the pairs. `--only` takes the figures whose name holds one of the words; `--long` adds the
-races to a score, which train the opponents to their end (an hour). What stands in a document between
+races to a score, which train the opponents to their end (an hour) where their curves are not kept beside the
+JSON file. What stands in a document between
 `<!-- bench -->` and `<!-- /bench -->` is replaced by the table; figures that were not measured this time are
 those of the JSON file.
 """
@@ -32,7 +33,7 @@ from ecgcli.files import write_json, write_text
 Figure = dict[str, Any]
 
 
-def figures(data: Path, long: bool) -> dict[str, Callable[[], list[Figure]]]:
+def figures(data: Path, curves: Path | None) -> dict[str, Callable[[], list[Figure]]]:
     """What can be measured, by name."""
     found: dict[str, Callable[[], list[Figure]]] = {
         "fit": bench_training.fit_figures,
@@ -40,8 +41,8 @@ def figures(data: Path, long: bool) -> dict[str, Callable[[], list[Figure]]]:
         **bench_speed.figures(data),
         **bench_memory.figures(data),
     }
-    if long:
-        found["race"] = lambda: bench_race.figures(data)
+    if curves:
+        found["race"] = lambda: bench_race.figures(data, curves)
     return found
 
 
@@ -119,7 +120,7 @@ def main() -> None:
     if not (words.data / "mitdb" / "100.dat").is_file():
         sys.exit(f"{words.data}/mitdb/100.dat is missing: ecg fetch data=mitdb brings it")
     known = json.loads(words.json.read_text())["figures"] if words.json.is_file() else {}
-    wanted = figures(words.data, words.long)
+    wanted = figures(words.data, words.json.with_suffix("") if words.long else None)
     for name, measure in wanted.items():
         if any(word in name for word in words.only):
             print(f"measuring {name} ...", file=sys.stderr, flush=True)

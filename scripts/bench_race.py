@@ -1,7 +1,5 @@
 """The races of `scripts/bench.py`: training until validation scores stand for a score on the test file.
 
-    python scripts/bench_race.py DATA_DIR CURVES_DIR       # the races alone; opponents' curves are kept there
-
 Validation scores lie above test scores by what the two have in common of one patient; how far is taken from
 the opponent: its validation score less its test score, at its end. The goal on the test file plus that is the
 goal on validation. Ours is a whole run of the recipe, opened on the test file once, after it has ended.
@@ -29,10 +27,10 @@ GOALS = {"baseline": {"accuracy": 0.970}, "resnet": {"accuracy": 0.9886, "macro_
 RECIPES = {"baseline": "kaggle_quick", "resnet": "kaggle_cnn"}
 
 
-def figures(data: Path, curves: Path | None = None) -> list[dict[str, Any]]:
-    """Both races."""
-    with tempfile.TemporaryDirectory() as folder:
-        return [_race(opponent, data, curves or Path(folder)) for opponent in GOALS]
+def figures(data: Path, curves: Path) -> list[dict[str, Any]]:
+    """Both races; the opponents' curves are kept in a folder."""
+    curves.mkdir(parents=True, exist_ok=True)
+    return [_race(opponent, data, curves) for opponent in GOALS]
 
 
 def _race(opponent: str, data: Path, curves: Path) -> dict[str, Any]:
@@ -107,8 +105,3 @@ def _ours(recipe: str, data: Path) -> tuple[float, dict[str, dict[str, float]]]:
             "macro_f1": float(f1_score(right, said, average="macro")),
         }
     return seconds, scored
-
-
-if __name__ == "__main__":
-    for figure in figures(Path(sys.argv[1]), Path(sys.argv[2])):
-        print(json.dumps({key: value for key, value in figure.items() if key != "curve"}, indent=1))
