@@ -1,8 +1,7 @@
 """The races of `scripts/bench.py`: training until validation scores stand for a score on the test file.
 
-Validation scores lie above test scores by what the two have in common of one patient; how far is taken from
-the opponent: its validation score less its test score, at its end. The goal on the test file plus that is the
-goal on validation. Ours is a whole run of the recipe, opened on the test file once, after it has ended.
+Scores on the validation part lie a little above those on the test file; by how much is taken from the
+opponent, at its end. The goal on the test file plus that is the goal on validation. Ours is a whole run of the recipe, opened on the test file once, after it has ended.
 Seconds are processor seconds of one thread, in training alone, on both sides; what an epoch of theirs takes
 is measured beside ours.
 """
