@@ -1,9 +1,9 @@
 """The races of `scripts/bench.py`: training until validation scores stand for a score on the test file.
 
 Scores on the validation part lie a little above those on the test file; by how much is taken from the
-opponent, at its end. The goal on the test file plus that is the goal on validation. Ours is a whole run of the recipe, opened on the test file once, after it has ended.
-Seconds are processor seconds of one thread, in training alone, on both sides; what an epoch of theirs takes
-is measured beside ours.
+opponent, at its end. The goal on the test file plus that is the goal on validation. Ours is a whole run of
+the recipe, opened on the test file once, after it has ended. Seconds are processor seconds of one thread, in
+training alone, on both sides; what an epoch of theirs takes is measured beside ours.
 """
 
 from __future__ import annotations
