@@ -63,7 +63,7 @@ def machine() -> str:
 
 
 def summary(figure: Figure) -> Figure:
-    """Adds median and spread of what is compared, and whether the goal is met."""
+    """Adds median and spread of what is compared, and whether the goal is met; None where it is not judged."""
     ours, theirs = figure["ours"], figure["theirs"]
     if figure["compared"] == "value":
         values = ours
@@ -90,7 +90,8 @@ def row(figure: Figure) -> str:
     sides = [number(statistics.median(side)) + unit for side in (figure["ours"], figure["theirs"]) if side]
     of = "" if figure["compared"] == "ratio" else unit
     spread = f" ({number(figure['least'])}–{number(figure['most'])})" if len(figure["ours"]) > 1 else ""
-    goal = f"≤ {figure['goal']:g}{of}{'' if figure['met'] else ', **missed**'}"
+    verdict = {True: "", False: ", **missed**", None: ", not judged"}[figure["met"]]
+    goal = f"≤ {figure['goal']:.3g}{of}{verdict}"
     against = "; ".join(filter(None, [figure["against"], figure.get("note", "")])) or "–"
     cells = [figure["figure"], against, " : ".join(sides), number(figure["value"]) + of + spread, goal]
     return f"| {' | '.join(cells)} |"

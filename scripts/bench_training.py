@@ -154,7 +154,7 @@ def fit_figures() -> list[dict[str, Any]]:
          "theirs": sides["conv1d"], "goal": 0.65, **RATIO},
         {"figure": "the same, `trainer.precision=bf16-mixed`", "against": "Conv1d fp32 in a bare loop",
          "ours": sides["bf16"], "theirs": sides["conv1d"], "goal": 0.5, **RATIO,
-         "note": "" if _has_bf16() else "this CPU has no bf16 instructions"},
+         "judged": _has_bf16(), "note": "" if _has_bf16() else "this CPU has no bf16 instructions"},
     ]  # fmt: skip
 
 
