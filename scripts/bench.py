@@ -63,7 +63,7 @@ def machine() -> str:
 
 
 def summary(figure: Figure) -> Figure:
-    """Adds median and spread of what is compared, and whether the goal is met; None where it is not judged."""
+    """Adds median and spread of what is compared, and whether the goal is met (None: it is not judged)."""
     ours, theirs = figure["ours"], figure["theirs"]
     if figure["compared"] == "value":
         values = ours
