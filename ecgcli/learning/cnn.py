@@ -72,11 +72,7 @@ class ConvNetwork(nn.Module):
 
     def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
         """(batch, leads, time) and (batch, features) → (batch, classes)."""
-        return self.top(self.blocks(over_time(x)), features)
-
-    def top(self, x: Tensor, features: Tensor | None = None) -> Tensor:
-        """From what the blocks made, (batch, channels, 1, time), to (batch, classes)."""
-        x = x.squeeze(2)  # (batch, channels, time)
+        x = self.blocks(over_time(x)).squeeze(2)  # (batch, channels, time)
         match self.pooling:
             case "average":
                 x = x.mean(-1)

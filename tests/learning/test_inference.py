@@ -65,11 +65,3 @@ def test_no_batch_normalisation_is_left_behind_a_convolution() -> None:
     (network,) = trained(CNN, 1)
     assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded(network).modules())
-
-
-def test_members_with_blocks_run_side_by_side() -> None:
-    wide = Ready(trained(CNN, 3)).wide
-    assert wide is not None
-    convolutions = [module for module in wide.modules() if isinstance(module, nn.Conv2d)]
-    assert [c.groups for c in convolutions] == [1, 3, 1, 3, 3, 3]
-    assert Ready(trained(RESNET, 3)).wide is None
