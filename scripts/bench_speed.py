@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-REPEATS = 5
+REPEATS = 3
 HOURS = 24
 
 Figure = dict[str, Any]
