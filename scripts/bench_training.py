@@ -181,7 +181,7 @@ def _has_bf16() -> bool:
 def training_memory(data: Path) -> dict[str, Any]:
     """Peak memory of `ecg train data=kaggle` beside the array of all beats."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [f"data_dir={data.resolve()}", "data=kaggle", "experiment=kaggle_cnn", "trainer.epochs=1"]
+        words = [f"data_dir={data.resolve()}", "data=kaggle", "experiment=kaggle_quick"]
         process = subprocess.Popen(
             [sys.executable, "-m", "ecgcli", "train", *words, "report.replicates=20"],
             cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
