@@ -91,7 +91,7 @@ def row(figure: Figure) -> str:
     of = "" if figure["compared"] == "ratio" else unit
     spread = f" ({number(figure['least'])}–{number(figure['most'])})" if len(figure["ours"]) > 1 else ""
     verdict = {True: "", False: ", **missed**", None: ", not judged"}[figure["met"]]
-    goal = f"≤ {figure['goal']:.3g}{of}{verdict}"
+    goal = f"≤ {number(figure['goal'])}{of}{verdict}"
     against = "; ".join(filter(None, [figure["against"], figure.get("note", "")])) or "–"
     cells = [figure["figure"], against, " : ".join(sides), number(figure["value"]) + of + spread, goal]
     return f"| {' | '.join(cells)} |"
