@@ -71,12 +71,8 @@ def summary(figure: Figure) -> Figure:
         ratio = figure["compared"] == "ratio"
         values = [a / b if ratio else a - b for a, b in zip(ours, theirs, strict=True)]
     middle = statistics.median(values)
-    return figure | {
-        "value": middle,
-        "least": min(values),
-        "most": max(values),
-        "met": middle <= figure["goal"],
-    }
+    met = middle <= figure["goal"] if figure.get("judged", True) else None
+    return figure | {"value": middle, "least": min(values), "most": max(values), "met": met}
 
 
 def number(value: float) -> str:
