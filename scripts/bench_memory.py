@@ -1,6 +1,4 @@
-"""Measures what ten times MIT-BIH costs, in memory and in time; prints a table.
-
-    python scripts/bench_memory.py DATA_DIR [--times 1,10] [--settings "model=cnn ..."] [--json FILE]
+"""The figures of `scripts/bench.py` about ten times MIT-BIH: memory and time.
 
 The records of `DATA_DIR/mitdb` are written several times over, each time with other noise of a few ADC units,
 as a folder of WFDB records. Their beats are then cut into a table, and `ecg train` runs on it for one pass,
@@ -12,7 +10,6 @@ somebody else needs the room.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -124,36 +121,6 @@ def measure(mitdb: Path, times: int, settings: list[str]) -> dict[str, Any]:
     }
 
 
-def main() -> list[dict[str, Any]]:
-    """Measures, prints the table, and writes the JSON where one is asked for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data_dir", type=Path)
-    parser.add_argument("--times", default="1,10")
-    parser.add_argument("--settings", default="")
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    rows = [
-        measure((given.data_dir / "mitdb").absolute(), int(times), given.settings.split())
-        for times in given.times.split(",")
-    ]
-    for row in rows:
-        beats = row["beats"]
-        print(
-            f"{row['times']:>3} x MIT-BIH: {row['records']} records, {beats:,} beats, "
-            f"{row['bytes_of_table'] / beats:.0f} bytes a beat"
-        )
-        for name in ("build", "train"):
-            cost = row[name]
-            print(
-                f"    {name:<6} {cost['seconds']:7.1f} s  {cost['seconds'] / beats * 1e6:6.1f} µs a beat  "
-                f"peak {cost['resident']:6.0f} MB resident, {cost['anonymous']:6.0f} MB of it anonymous"
-            )
-        print("    stages " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in row["stages"].items()))
-    if given.json:
-        given.json.write_text(json.dumps(rows, indent=2) + "\n")
-    return rows
-
-
 def figures(data: Path) -> dict[str, Any]:
     """What `bench.py` takes of it."""
     return {"scale": lambda: _scale(data.resolve() / "mitdb")}
@@ -197,7 +164,3 @@ def _scale(mitdb: Path) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-if __name__ == "__main__":
-    main()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench_speed import HOURS, a_day
+from bench_speed import HOURS, a_day, peak_memory
 
 REPEATS = 3
 
@@ -73,18 +72,8 @@ def whole(day: Path, output: Path, *words: str) -> tuple[float, float]:
     command = [sys.executable, "-m", "ecgcli", "predict", f"input={day}", f"output={output}", *words]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    peak = 0
-    while process.poll() is None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-        except OSError:
-            break
-        if found := re.search(r"VmHWM:\s+(\d+) kB", status):
-            peak = max(peak, int(found[1]))
-        time.sleep(0.05)
-    if process.wait():
-        sys.exit("ecg predict failed")
-    return time.perf_counter() - started, peak * 1024 / 1e6
+    peak = peak_memory(process)
+    return time.perf_counter() - started, peak
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ tried to reach the goals: docs/speed.md.
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -43,6 +44,22 @@ def child(code: str, *words: str, folder: str | None = None, cache: str | None =
         cwd=folder, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return time.perf_counter() - started, (done.stdout.splitlines() or [""])[-1]
+
+
+def peak_memory(process: subprocess.Popen[Any]) -> float:
+    """Peak memory, in MB, of a process that is waited for; a failure of it ends the bench."""
+    peak = 0
+    while process.poll() is None:
+        try:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+        except OSError:
+            break
+        if found := re.search(r"VmHWM:\s+(\d+) kB", status):
+            peak = max(peak, int(found[1]))
+        time.sleep(0.05)
+    if process.wait():
+        sys.exit(f"{process.args!r} failed")
+    return peak * 1024 / 1e6
 
 
 ECG = "import sys; from ecgcli.cli import main; main()"

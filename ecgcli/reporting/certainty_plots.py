@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from ecgcli.reporting.plots import BLUE, GREY, INK, LINES, VERMILION, margins
+from ecgcli.reporting.plots import BLUE, GREY, INK, LINES, VERMILION, margins, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def trade_off(
     figure = Figure(figsize=(8.2, 5.4))
     axes = figure.subplots()
     margins(figure, left=0.65, right=0.3, bottom=1.15, top=0.1, between=(0, 0))
-    _plain(axes)
+    plain(axes)
     for name, one in (by_class or {}).items():
         colour, dashes = LINES.get(name, (GREY, "-"))
         axes.plot(*_missed(one), color=colour, linestyle=dashes, linewidth=1.3, label=f"{name} alone")
@@ -54,15 +54,7 @@ def trade_off(
     if beside and beside[2] and beside[2].get("false_alarms_per_1000_normal") is not None:
         name = "the other, as sensitive on validation as this run"
         axes.plot(*_place(beside[2]), marker="D", mec=BLUE, mfc="white", label=name, zorder=3, **style)
-    axes.set_xscale("symlog", linthresh=0.1, linscale=0.4)
-    axes.set_yscale("symlog", linthresh=0.1, linscale=0.4)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:,g}")
-    axes.set_xlim(0, 1000)
-    axes.set_ylim(0, 100)
-    axes.grid(color="#E5E5E5", linewidth=0.8)
-    axes.set_xlabel("false alarms per 1,000 normal beats")
-    axes.set_ylabel("abnormal beats called normal (%)")
+    misses_against_false_alarms(axes)
     columns = 2 if beside else 3  # the other run's name is long
     figure.legend(frameon=False, fontsize=8.5, loc="lower center", ncols=columns)
     return figure
@@ -85,7 +77,7 @@ def reliability(before: Mapping[str, Any] | None, after: Mapping[str, Any] | Non
         if bins
     ]
     for one in (axes, counts):
-        _plain(one)
+        plain(one)
         one.grid(color="#E5E5E5", linewidth=0.8)
     axes.plot([0, 100], [0, 100], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
     for bins, name, colour, mark in shown:
@@ -123,7 +115,7 @@ def risk_coverage(curve: Mapping[str, Any], shares: Sequence[Mapping[str, Any]] 
     figure = Figure(figsize=(8.2, 4.2))
     axes = figure.subplots()
     margins(figure, left=0.65, right=0.3, bottom=0.55, top=0.1, between=(0, 0))
-    _plain(axes)
+    plain(axes)
     coverage = _numbers(curve["coverage"])
     handed, wrong = 100 * (1 - coverage), 100 * _numbers(curve["error_rate"])
     many = coverage * curve["beats"] >= FEW
@@ -177,7 +169,14 @@ def _square(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.square(values)
 
 
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8.5)
-    axes.set_axisbelow(True)
+def misses_against_false_alarms(axes: Axes) -> None:
+    """Scales and labels of the plane in which a trade-off is drawn; both axes begin at none."""
+    axes.set_xscale("symlog", linthresh=0.1, linscale=0.4)
+    axes.set_yscale("symlog", linthresh=0.1, linscale=0.4)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axes.set_xlim(0, 1000)
+    axes.set_ylim(0, 100)
+    axes.grid(color="#E5E5E5", linewidth=0.8)
+    axes.set_xlabel("false alarms per 1,000 normal beats")
+    axes.set_ylabel("abnormal beats called normal (%)")

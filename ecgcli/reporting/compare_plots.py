@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from ecgcli.evaluation.comparison import Comparison
 from ecgcli.evaluation.predictions import NORMAL
+from ecgcli.reporting.certainty_plots import misses_against_false_alarms
 from ecgcli.reporting.compare_tables import short_title, title
-from ecgcli.reporting.plots import BLUE, GREY, INK, VERMILION, margins
+from ecgcli.reporting.plots import BLUE, GREY, INK, VERMILION, margins, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +97,7 @@ def misses(comparison: Comparison) -> Figure | None:
     figure = Figure(figsize=(8.2, 4.3 + below))
     axes = figure.subplots()
     margins(figure, left=0.65, right=0.3, bottom=below, top=0.1, between=(0, 0))
-    _plain(axes)
+    plain(axes)
     styles = zip(comparison.rows, comparison.curves, cycle(COLOURS), cycle(MARKS), strict=False)
     for row, curves, colour, mark in styles:
         for curve in curves:
@@ -106,15 +107,7 @@ def misses(comparison: Comparison) -> Figure | None:
         style: dict[str, Any] = {"color": colour, "linestyle": "", "clip_on": False}
         axes.plot(*places.T, marker=mark, markersize=4.5, mfc="white", **style)
         axes.plot(*places.mean(axis=0), marker=mark, markersize=10, label=title(row), zorder=4, **style)
-    axes.set_xscale("symlog", linthresh=0.1, linscale=0.4)
-    axes.set_yscale("symlog", linthresh=0.1, linscale=0.4)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:,g}")
-    axes.set_xlim(0, 1000)
-    axes.set_ylim(0, 100)
-    axes.grid(color="#E5E5E5", linewidth=0.8)
-    axes.set_xlabel("false alarms per 1,000 normal beats")
-    axes.set_ylabel("abnormal beats called normal (%)")
+    misses_against_false_alarms(axes)
     figure.legend(frameon=False, fontsize=8.5, loc="lower center", ncols=columns)
     return figure
 
@@ -135,7 +128,7 @@ def _panels(comparison: Comparison, names: list[str], left: float) -> tuple[Figu
         if place >= len(comparison.scores):
             axes.set_axis_off()
             continue
-        _plain(axes)
+        plain(axes)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_yticks(range(len(names)), names if place % ACROSS == 0 else [""] * len(names))
         axes.tick_params(axis="y", length=0)
@@ -143,9 +136,3 @@ def _panels(comparison: Comparison, names: list[str], left: float) -> tuple[Figu
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
         axes.locator_params(axis="x", nbins=4)
     return figure, list(grid.flat)
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8.5)
-    axes.set_axisbelow(True)

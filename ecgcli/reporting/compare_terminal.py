@@ -7,7 +7,7 @@ from rich.table import Table
 
 from ecgcli.evaluation.comparison import Comparison
 from ecgcli.reporting import compare_tables as told
-from ecgcli.reporting.terminal import _line, _print_table, _text, _width
+from ecgcli.reporting.terminal import _line, _text, _width, print_table
 from ecgcli.reporting.words import counted
 
 FEW_PAIRS = 3
@@ -42,7 +42,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     columns = zip(headings, *rows, strict=True)
     room = sum(1 + max(len(line) for cell in column for line in cell.split("\n")) for column in columns)
     spread = room <= _width(console) + 1
-    _print_table(console, headings, rows if spread else _rows(comparison, spread=False))
+    print_table(console, headings, rows if spread else _rows(comparison, spread=False))
     what = "Mean ± standard deviation over the seeds" if spread else "Means over the seeds"
     _line(console, f"{what}, shares in percent; * the best of a column, be it clear or not.")
     for sentence in told.absence_sentences(comparison):
@@ -53,7 +53,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     if len(pairs) > FEW_PAIRS:
         shown = [(one, cells) for one, cells in shown if one.clear][:MOST_LINES]
     if shown:
-        _print_table(console, told.DIFFERENCE_HEADINGS, [cells for _, cells in shown])
+        print_table(console, told.DIFFERENCE_HEADINGS, [cells for _, cells in shown])
     console.print()
     _line(console, told.verdict(comparison), "bold")
     hidden = len(comparison.differences) - len(shown)

@@ -20,7 +20,7 @@ from ecgcli.reporting.description import (
     unknown_sentence,
 )
 from ecgcli.reporting.tables import full_name, percent
-from ecgcli.reporting.terminal import WIDTH, _line, _print_table, _text, _width
+from ecgcli.reporting.terminal import WIDTH, _line, _text, _width, print_table
 
 
 def print_description(
@@ -70,7 +70,7 @@ def print_description(
         for name, n in counts.items()
     ]
     headings = ["class", "beats", "share", *(PARTS.get(part, part) for part in protocol.support)]
-    _print_table(console, headings, body)
+    print_table(console, headings, body)
     if page:
         console.print()
         console.print(_text(console, f"Page  {page}"), soft_wrap=True)

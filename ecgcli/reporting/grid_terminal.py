@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from ecgcli.reporting.tables import number, percent
-from ecgcli.reporting.terminal import _print_table
+from ecgcli.reporting.terminal import print_table
 
 
 def print_grid(rows: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
@@ -33,4 +33,4 @@ def print_grid(rows: Sequence[Mapping[str, Any]], console: Console | None = None
             score = (row["run"].metrics[part] if row["run"] is not None else None) or {}
             cells += [percent(score.get("abnormal_called_normal")), number(score.get("macro_f1"))]
         body.append(cells)
-    _print_table(console or Console(highlight=False), headings, body)
+    print_table(console or Console(highlight=False), headings, body)

@@ -88,7 +88,7 @@ def class_bars(score: Mapping[str, Any], classes: Sequence[str], title: str = ""
     figure = Figure(figsize=(8.2, 1.5 + 0.42 * len(classes)), layout="constrained")
     rows: list[Axes] = list(figure.subplots(1, 3, sharey=True))
     for axes, (key, name, colour) in zip(rows, panels, strict=True):
-        _plain(axes)
+        plain(axes)
         values = [score["per_class"][c][key] for c in classes]
         shown = [0 if value is None else 100 * value for value in values]
         axes.barh(range(len(classes)), shown, color=colour, height=0.62)
@@ -128,7 +128,7 @@ def learning_curves(curves: Mapping[str, Any]) -> Figure:
     for column, (network, folds) in enumerate(networks.items()):
         loss, f1, rate = grid[:, column]
         for axes in (loss, f1, rate):
-            _plain(axes)
+            plain(axes)
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
         width = 1.8 if len(folds) == 1 else 1.0
         for fold, table in enumerate(folds):
@@ -213,11 +213,12 @@ def margins(
 def _figure(size: tuple[float, float]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
-    _plain(axes)
+    plain(axes)
     return figure, axes
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """No frame, small figures, the grid behind what is drawn."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8.5)
     axes.set_axisbelow(True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ecgcli.reporting.plots import BLUE, GREY, INK, VERMILION
+from ecgcli.reporting.plots import BLUE, GREY, INK, VERMILION, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def history(facts: Facts) -> Figure:
     complete = [trial for trial in facts["trials"] if trial["values"] is not None]
     numbers = [trial["number"] for trial in complete]
     for place, (one, axes) in enumerate(zip(goals, panels, strict=True)):
-        _plain(axes)
+        plain(axes)
         values = [trial["values"][place] for trial in complete]
         so_far = list(accumulate(values, max if one["more"] else min))
         axes.step(numbers, so_far, where="post", color=INK, linewidth=1.2, label="best so far")
@@ -69,7 +69,7 @@ def importances(facts: Facts) -> Figure:
     figure = Figure(figsize=size, layout="constrained")
     panels: list[Axes] = list(figure.subplots(1, len(goals), sharey=True, squeeze=False)[0])
     for key, axes in zip(goals, panels, strict=True):
-        _plain(axes)
+        plain(axes)
         shares = [100 * facts["importances"][key].get(name, 0.0) for name in settings]
         axes.barh(range(len(settings)), shares, color=BLUE, height=0.62)
         for row, share in enumerate(shares):
@@ -88,7 +88,7 @@ def pareto(facts: Facts) -> Figure:
     across, up = facts["goals"][1], facts["goals"][0]
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    _plain(axes)
+    plain(axes)
     complete = [trial for trial in facts["trials"] if trial["values"] is not None]
     front = sorted(
         (trial for trial in complete if trial["number"] in facts["best"]), key=lambda one: one["values"][1]
@@ -117,9 +117,3 @@ def pareto(facts: Facts) -> Figure:
     axes.margins(0.08)
     axes.legend(frameon=False, fontsize=8.5)
     return figure
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8.5)
-    axes.set_axisbelow(True)

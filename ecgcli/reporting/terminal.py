@@ -56,14 +56,14 @@ def print_report(facts: Mapping[str, Any], console: Console | None = None) -> No
     rows = tables.class_rows(score, classes, intervals, certain=("recall", "called_normal"))
     if intervals and _width(console) < WIDTH:  # there is room for the intervals or for whole names
         rows = [[name, *row[1:]] for name, row in zip(classes, rows, strict=True)]
-    _print_table(console, tables.CLASS_HEADINGS, rows, strong=4)
+    print_table(console, tables.CLASS_HEADINGS, rows, strong=4)
     for sentence in tables.absence_sentences(score, classes):
         _line(console, sentence)
     parts = [
         part if part in ("test", "validation") else "value" for part in tables.scored_parts(facts["metrics"])
     ]
     certain = ("accuracy", "macro_f1", "abnormal_called_normal")
-    _print_table(console, ("whole set", *parts), tables.whole_rows(facts["metrics"], intervals, certain))
+    print_table(console, ("whole set", *parts), tables.whole_rows(facts["metrics"], intervals, certain))
     if intervals:
         _line(console, f"In brackets {100 * intervals['level']:g}% intervals. {intervals['why']}")
     between = tables.fold_sentence(facts)
@@ -77,13 +77,14 @@ def print_report(facts: Mapping[str, Any], console: Console | None = None) -> No
 
     budget = facts.get("error_budget")
     if budget:
-        _print_table(console, tables.BUDGET_HEADINGS, tables.budget_rows(budget, classes))
+        print_table(console, tables.BUDGET_HEADINGS, tables.budget_rows(budget, classes))
         _line(console, tables.budget_sentence(budget))
 
 
-def _print_table(
+def print_table(
     console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]], strong: int | None = None
 ) -> None:
+    """A table on the terminal, cut to its width."""
     fancy = console.is_terminal and console.encoding.startswith("utf")
     box = SIMPLE_HEAD if fancy else PLAIN
     table = Table(box=box, safe_box=False, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
