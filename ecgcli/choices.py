@@ -163,8 +163,9 @@ class KaggleBeat(Choice):
 class CentredBeat(Choice):
     """A window around R, resampled to `rate` Hz; `before` and `after` in seconds.
 
-    `leads` go by name, or by number from 0. `rhythm` adds RR features; `morphology` adds the patient's usual
-    beat as further channels, and how far a beat is from it as features.
+    `leads` go by name, or by number from 0. `rhythm` adds RR features, `rhythm_prior` what a network that has
+    seen simulated rhythms alone makes of them; `morphology` adds the patient's usual beat as further
+    channels, and how far a beat is from it as features.
     """
 
     name: Literal["centred"]
@@ -175,7 +176,14 @@ class CentredBeat(Choice):
     fallback: Literal["other", "refuse"]
     scaling: Literal["record", "beat", "none"]
     rhythm: bool = False
+    rhythm_prior: bool = False
     morphology: bool = False
+
+    @model_validator(mode="after")
+    def _prior_of_a_rhythm(self) -> CentredBeat:
+        if self.rhythm_prior and not self.rhythm:
+            raise ValueError("beat.rhythm_prior judges the rhythm: it needs beat.rhythm=true")
+        return self
 
 
 class GivenBeat(Choice):
@@ -421,7 +429,18 @@ class Minirocket(NetworkChoice):
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
 
-Network = Annotated[BaselineCnn | Cnn | Resnet | Convnext | Minirocket, Field(discriminator="name")]
+class Mlp(Choice):
+    """A multilayer perceptron over the features beside the signal; over its samples where there are none.
+
+    `units` has one entry a hidden layer; `dropout` comes after each.
+    """
+
+    name: Literal["mlp"]
+    units: Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+Network = Annotated[BaselineCnn | Cnn | Resnet | Convnext | Minirocket | Mlp, Field(discriminator="name")]
 
 # -- learning ------------------------------------------------------------------------------------------
 

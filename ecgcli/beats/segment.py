@@ -20,6 +20,7 @@ from ecgcli.beats.morphology import (
     usual_beats,
 )
 from ecgcli.beats.rhythm import RHYTHM_CONTEXT, RHYTHM_NAMES, rhythm_features
+from ecgcli.beats.rhythm_prior import PRIOR_NAMES, rhythm_prior
 from ecgcli.choices import Beat, CentredBeat, GivenBeat, KaggleBeat
 from ecgcli.errors import EcgError
 from ecgcli.recordings.resample import rate_ratio, resample
@@ -129,6 +130,7 @@ class Segmenter:
     def feature_names(self) -> tuple[str, ...]:
         """Names of what is said of a beat beside its signal: RR intervals, distance from the usual beat."""
         rhythm = RHYTHM_NAMES if self.beat.rhythm else ()
+        rhythm += PRIOR_NAMES if self._prior else ()
         return rhythm + (morphology_names(self.leads) if self._morphology else ())
 
     @property
@@ -139,6 +141,10 @@ class Segmenter:
     @property
     def _morphology(self) -> bool:
         return isinstance(self.beat, CentredBeat) and self.beat.morphology
+
+    @property
+    def _prior(self) -> bool:
+        return isinstance(self.beat, CentredBeat) and self.beat.rhythm_prior
 
     @property
     def context_beats(self) -> int:
@@ -329,7 +335,8 @@ class Segmenter:
             rate: samples per second of the positions, in Hz.
         """
         rhythm = rhythm_features(samples, rate)[cut.kept]
-        return cut._replace(features=np.hstack([rhythm, cut.features]))
+        prior = [rhythm_prior(rhythm)] if self._prior else []
+        return cut._replace(features=np.hstack([rhythm, *prior, cut.features]))
 
 
 def _place(lead: str | int, names: list[str]) -> int | None:

@@ -157,13 +157,13 @@ def _gallery(
     predictions: pd.DataFrame, table: BeatTable, rows: Rows, model: Model, data: Data, data_dir: Path
 ) -> list[tuple[str, Figure]]:
     """The most confident mistakes, a captioned figure for each pair of classes."""
-    from ecgcli.learning.attribution import attribute_table
+    from ecgcli.learning.attribution import attribute_table, reads_signal
     from ecgcli.reporting.gallery import gallery
 
     mistakes = most_confident_mistakes(predictions, model.classes)
     at, called, true = (mistakes[column].to_numpy() for column in ("row", "called", "true"))
     fold = predictions["fold"].to_numpy()[at] if "fold" in predictions else None
-    why = attribute_table(model, table, rows[at], called, true, fold)
+    why = attribute_table(model, table, rows[at], called, true, fold) if reads_signal(model) else None
     figures = gallery(
         mistakes,
         predictions,

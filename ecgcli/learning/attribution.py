@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ecgcli.beats.table import BeatTable
 from ecgcli.learning.minirocket import MinirocketNetwork
+from ecgcli.learning.mlp import PerceptronNetwork
 from ecgcli.learning.model import Model
 
 STEPS = 64
@@ -91,6 +92,12 @@ def attribute(
                 )
         found[here] = said.detach().cpu().numpy()
     return found
+
+
+def reads_signal(model: Model) -> bool:
+    """Whether the signal has a part in the model's decisions, or its features alone (`model=mlp`)."""
+    networks = [network for member in model.members for network in member.values()]
+    return not all(isinstance(network, PerceptronNetwork) and network.features for network in networks)
 
 
 def attribute_table(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ecgcli.choices import BaselineCnn, Cnn, Convnext, Minirocket, Network, Resnet
+from ecgcli.choices import BaselineCnn, Cnn, Convnext, Minirocket, Mlp, Network, Resnet
 from ecgcli.learning.cnn import BaselineNetwork, ConvNetwork
 from ecgcli.learning.convnext import ConvNextNetwork
 from ecgcli.learning.minirocket import MinirocketNetwork
+from ecgcli.learning.mlp import PerceptronNetwork
 from ecgcli.learning.resnet import ResidualNetwork
 
 
@@ -40,5 +41,7 @@ def build(choice: Network, leads: int, length: int, classes: int, features: int 
             network = ConvNextNetwork(choice, leads, length, classes, features)
         case Minirocket():
             network = MinirocketNetwork(choice, leads, length, classes, features)
+        case Mlp():
+            network = PerceptronNetwork(choice, leads, length, classes, features)
     # torch's stubs know `to` without memory_format only
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
