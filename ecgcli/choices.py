@@ -515,6 +515,7 @@ class Augment(Choice):
         lead_dropout: chance that a lead of a beat is set to zero; one lead always stays.
         jitter: standard deviation of the R position, in seconds.
         mixup: alpha of the Beta distribution by which beats and labels are mixed (Zhang et al. 2018).
+        stretch: how far a factor on time goes from 1, one a beat, uniform; for beats that begin at R.
     """
 
     name: Literal["none", "standard"]
@@ -525,6 +526,7 @@ class Augment(Choice):
     lead_dropout: Annotated[float, Field(ge=0, lt=1)]
     jitter: Annotated[float, Field(ge=0, le=0.2)]
     mixup: Annotated[float, Field(ge=0, le=10)]
+    stretch: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
     @model_validator(mode="after")
     def _none_is_none(self) -> Augment:

@@ -84,6 +84,11 @@ class TrainConfig(Choice):
         _beats_suit_data(self.data.name, self.beat.name, self.beat.rhythm)
         _protocol_suits_data(self.data.name, self.protocol)
         _learning_agrees(self)
+        if self.augment.stretch and isinstance(self.beat, CentredBeat):
+            raise ValueError(
+                "augment.stretch moves R away from its place in windows of beat=centred: "
+                "it is for beats that begin at R (beat=kaggle)"
+            )
         if self.model.name == "baseline_cnn" and isinstance(self.beat, CentredBeat):
             length = round((self.beat.before + self.beat.after) * self.beat.rate)
             if length < 16:

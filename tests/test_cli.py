@@ -65,7 +65,7 @@ def test_flags_may_stand_anywhere(tmp_path: Path) -> None:
 BAD = {
     "model.chanels=[16]": "unknown setting model.chanels: no such field here; did you mean model.channels?",
     "modle=cnn": "unknown setting modle: no such field here; did you mean model?",
-    "model=cmn": "model=cmn: no such choice, expected baseline_cnn, cnn, convnext, minirocket or resnet",
+    "model=cmn": "model=cmn: no such choice, expected baseline_cnn, cnn, convnext, minirocket, mlp or resnet",
     "+foo=1": "unknown setting foo: no such field; `--cfg job` shows the ones there are",
     "++model.foo=1": "unknown setting model.foo: no such field; `--cfg job` shows the ones there are",
     "trainer.epochs=many": 'trainer.epochs="many": expected a whole number',

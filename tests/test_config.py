@@ -110,6 +110,8 @@ CONTRADICTIONS = {
         "leaves no validation part, which trainer.early_stopping needs"
     ),
     "data=kaggle beat.rhythm=true": "its rows are single beats in no order",
+    "augment=standard augment.stretch=0.1": "moves R away from its place in windows of beat=centred",
+    "beat.rhythm_prior=true": "beat.rhythm_prior judges the rhythm: it needs beat.rhythm=true",
     "data=table data.path=x.csv beat=centred": "use beat=given",
 }
 

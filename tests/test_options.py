@@ -33,6 +33,7 @@ SMALL = {
     "resnet": ("model.channels=[4,4]",),
     "convnext": ("model.channels=[4,4]",),
     "minirocket": ("model.features=84",),
+    "mlp": ("model.units=[8]",),
     "baseline_cnn": (),
 }
 PATIENTS = ("data.patients=12", "data.minutes=1")
@@ -63,6 +64,7 @@ TOGETHER = [
     "data=wfdb data.path=[one,two] protocol=cross_database protocol.train=[one] protocol.test=[two]",
     "data=table data.path=beats.csv beat=given",
     "data=mitdb protocol=inter_patient_strict protocol.folds=null beat=kaggle",
+    "model=mlp beat.rhythm=true beat.rhythm_prior=true",
     "protocol=kaggle data=kaggle",
     *(f"experiment={name}" for name in EXPERIMENTS),
 ]

@@ -7,6 +7,8 @@ intervals here follow from textbook rules, with the figures of every simulated p
 - sinus rhythm of 27 to 130 beats a minute, with slow drift and breathing;
 - supraventricular beats, alone, in bigeminy or in runs of any length, that reset the sinus node: after them
   comes about one sinus interval, or a longer pause where the node is slow to recover;
+- a sick sinus node (bradycardia-tachycardia syndrome): slow, and overtaken by supraventricular beats for much
+  of the time;
 - ventricular beats with a nearly fixed coupling interval, that do not: the pause is compensatory, or the beat
   is interpolated;
 - atrial fibrillation, whose intervals are irregular though its beats are conducted (class N);
@@ -73,6 +75,10 @@ def _patient(rng: np.random.Generator, beats: int) -> tuple[npt.NDArray[np.float
     within = rng.uniform(0.35, 0.9)  # interval within a supraventricular run, in sinus intervals
     run = 1 / (1 + rng.exponential(3.0) * (rng.random() < 0.6))  # chance that a run ends with this beat
     recovery, scatter = rng.uniform(0.9, 1.5), rng.uniform(0.01, 0.06)
+    if not fibrillates and rng.random() < 0.15:  # a sick sinus node
+        slow = rng.uniform(1.0, 2.2)
+        cycle, early_s, within = cycle * slow / sinus, early_s / slow, within / slow
+        chance_s, run, recovery = rng.uniform(0.1, 0.8), 1 / rng.uniform(1, 8), rng.uniform(0.9, 1.3)
 
     rr: list[float] = []
     symbol: list[str] = []

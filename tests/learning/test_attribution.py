@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ecgcli.beats.segment import Segmenter
 from ecgcli.choices import CentredBeat
-from ecgcli.learning.attribution import attribute, attribute_table, flat
+from ecgcli.learning.attribution import attribute, attribute_table, flat, reads_signal
 from ecgcli.learning.model import Model, ModelFacts, NetworkFacts
 from ecgcli.learning.tasks import ANOMALY
 from tests.learning.test_networks import NAMES, default, ready
@@ -236,3 +236,9 @@ def test_sixty_beats_take_the_default_network_less_than_five_seconds() -> None:
     start = time.process_time()
     attribute(of, x, features, called)
     assert time.process_time() - start < 5
+
+
+def test_a_perceptron_over_features_reads_no_signal() -> None:
+    assert reads_signal(untrained("single", "mlp")), "without features it reads the samples"
+    assert reads_signal(untrained("single", "cnn", features=3))
+    assert not reads_signal(untrained("single", "mlp", features=3))

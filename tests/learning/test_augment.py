@@ -14,7 +14,7 @@ from ecgcli.learning.augment import augment, augmented, mix
 from tests.conftest import train_config
 
 RATE = 120.0
-KINDS = ("scaling", "shift", "noise", "wander", "lead_dropout", "jitter", "mixup")
+KINDS = ("scaling", "shift", "noise", "wander", "lead_dropout", "jitter", "mixup", "stretch")
 
 
 def standard(**strengths: float) -> Augment:
@@ -194,3 +194,23 @@ def test_mixup_of_tiny_alpha_gives_shares_and_a_batch_of_one_is_not_mixed() -> N
     assert all(0 <= share <= 1 for share in shares)
     alone = beats(1)
     assert augmented(alone, torch.ones(1, 1), torch.zeros(1), standard(mixup=1.0), RATE, 2).signal is alone
+
+
+def test_stretch_makes_beats_longer_and_shorter_from_their_first_sample_on() -> None:
+    signal = beats(2000, 1, 187, padding=87)
+    out = augment(signal, standard(stretch=0.1), RATE, 1)
+    assert torch.equal(out[..., 0], signal[..., 0]), "R stays where it is"
+    length = ((out != 0).any(1) * torch.arange(1, 188)).amax(-1)
+    assert 88 <= length.min() < 93 and 107 < length.max() <= 110
+    assert abs(length.float().mean() - 100) < 1
+    assert (out.amax(-1) <= signal.amax(-1) + 1e-6).all() and (out.amin(-1) >= signal.amin(-1) - 1e-6).all()
+
+
+def test_a_straight_line_stays_one_of_another_slope_under_stretch() -> None:
+    signal = torch.linspace(1, 100, 100).repeat(50, 1, 1)
+    out = augment(torch.nn.functional.pad(signal, (0, 40)), standard(stretch=0.2), RATE, 1)[:, 0]
+    slope = out[:, 1] - out[:, 0]
+    assert slope.min() < 0.9 and slope.max() > 1.1
+    line = 1 + slope[:, None] * torch.arange(140)
+    there = out != 0
+    assert torch.allclose(out[there], line.clamp(max=100)[there], atol=1e-2)

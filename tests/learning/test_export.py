@@ -28,6 +28,7 @@ SMALL = {
     "resnet": ("model.channels=[4,4]",),
     "convnext": ("model.channels=[4,4]", "model.fusion=concat"),
     "minirocket": ("model.features=840",),
+    "mlp": ("model.units=[8]",),
     "baseline_cnn": (),
 }
 CALIBRATION = Calibration(method="bias", temperature=0.7, bias=(0.3, 0.0, -0.4))
@@ -106,6 +107,9 @@ GRID = [
     ("minirocket", "two_stage", 4, 1),
     ("baseline_cnn", "single", 0, 1),
     ("baseline_cnn", "two_stage", 4, 3),
+    ("mlp", "single", 0, 1),
+    ("mlp", "single", 4, 2),
+    ("mlp", "two_stage", 4, 1),
 ]
 
 

@@ -30,6 +30,8 @@ WEIGHT_SUMS = {"cnn": 5347.658668697045, "baseline_cnn": 1728.6481152577742}
 def default(name: str, **changes: object) -> Network:
     """The choice as `conf/` has it; MiniRocket with fewer features, to be quick."""
     values = yaml.safe_load((MODELS / f"{name}.yaml").read_text())
+    if "fusion" not in values:  # a perceptron has nothing to bring together
+        changes.pop("fusion", None)
     if name == "minirocket":
         values["features"] = 84 * 3
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in (values | changes).items()}
@@ -305,5 +307,6 @@ def _small(name: str) -> dict[str, object]:
         "resnet": {"channels": (8, 8)},
         "convnext": {"channels": (8, 8), "blocks": 1},
         "minirocket": {"features": 84},
+        "mlp": {"units": (16,), "dropout": 0.0},
     }
     return few.get(name, {})

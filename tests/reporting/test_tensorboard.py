@@ -140,6 +140,7 @@ NETWORKS = {
     "resnet": ["model=resnet"],
     "convnext": ["model=convnext"],
     "minirocket": ["model=minirocket", "model.features=168"],
+    "mlp": ["model=mlp"],
 }
 
 
