@@ -139,13 +139,12 @@ def _entry(data: Data, beat: Beat, data_dir: Path, test: bool) -> Path:
     if isinstance(data, Demo):
         by |= {"recordings": demo_folder(data).name, "classes": dict(CLASS_MAPS["aami"])}
     elif isinstance(data, Mitdb):
-        record_names(data_dir / "mitdb")  # says so where there is no such folder
-        files = sorted((data_dir / "mitdb").glob("[!.]*"))
-        by |= {"map": data.class_map, "classes": dict(CLASS_MAPS[data.class_map]), "files": _stamps(files)}
+        files = _stamps_in(data_dir / "mitdb")
+        by |= {"map": data.class_map, "classes": dict(CLASS_MAPS[data.class_map]), "files": files}
     elif isinstance(data, Wfdb):
         recordings, _ = wfdb_recordings(data, data_dir)
-        files = [file for folder in wfdb_folders(data, data_dir) for file in sorted(folder.glob("[!.]*"))]
-        by |= {"map": data.class_map, "classes": dict(CLASS_MAPS[data.class_map]), "files": _stamps(files)}
+        files = [stamp for folder in wfdb_folders(data, data_dir) for stamp in _stamps_in(folder)]
+        by |= {"map": data.class_map, "classes": dict(CLASS_MAPS[data.class_map]), "files": files}
         by |= {"annotator": data.annotator, "recordings": [(r.name, r.subject) for r in recordings]}
     elif isinstance(data, Table):
         file = located(data.path, data_dir)
@@ -166,6 +165,17 @@ def _hash(values: dict[str, Any]) -> str:
 def _stamps(files: list[Path]) -> list[tuple[str, int, int]]:
     stamps = [(path.name, path.stat()) for path in files if path.is_file()]
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stamps]
+
+
+def _stamps_in(folder: Path) -> list[tuple[str, int, int]]:
+    """Stamps of the files of a folder of records, ascending by name; one look at each."""
+    if not folder.is_dir():
+        record_names(folder)  # says so
+    with os.scandir(folder) as entries:
+        seen = [(entry.name, entry.stat()) for entry in entries if entry.name[0] != "." and entry.is_file()]
+    if not any(name.endswith(".hea") for name, _ in seen):
+        record_names(folder)
+    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in seen)
 
 
 def _build(data: Data, beat: Beat, data_dir: Path, test: bool, entry: Path) -> None:

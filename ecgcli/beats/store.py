@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import mmap
 import os
 import shutil
 import zlib
@@ -18,15 +20,16 @@ import numpy.typing as npt
 from ecgcli.beats.table import BeatTable
 
 COLUMNS = {
-    "label": "i8",
-    "symbol": "U1",
-    "record": "i8",
-    "sample": "i8",
-    "span": "i8",
-    "split": "i1",
-    "features": "f4",
+    "label": "<i8",
+    "record": "<i8",
+    "sample": "<i8",
+    "span": "<i8",
+    "symbol": "<U1",
+    "features": "<f4",
+    "split": "<i1",
 }
-"""Columns that are kept beside the signal, and their types."""
+"""Columns that are kept beside the signal, and their types; those of wide numbers first, so that all lie
+aligned one behind another in `columns.bin`."""
 
 LARGE = 256 * 2**20
 """Bytes of a mapped signal above which its beats are read from the file: no page of it is then our memory."""
@@ -90,12 +93,20 @@ def _write_header(file: Any, n: int, shape: tuple[int, ...]) -> None:
 
 def write_columns(folder: Path, columns: dict[str, npt.NDArray[Any]], facts: dict[str, Any]) -> None:
     """Writes all of a table but its signal; `facts` are its other fields, plain values."""
-    sums = {}
-    for name, kind in COLUMNS.items():
-        column = np.ascontiguousarray(columns[name], dtype=kind)
-        np.save(folder / f"{name}.npy", column, allow_pickle=False)
-        sums[name] = zlib.crc32(column.view(np.uint8).data)
-    meta = {"facts": {name: facts[name] for name in _FACTS}, "crc32": sums}
+    shapes, crc32 = {}, 0
+    with (folder / "columns.bin").open("wb") as file:
+        for name, kind in COLUMNS.items():
+            column = np.ascontiguousarray(columns[name], dtype=kind)
+            shapes[name] = column.shape
+            data = column.reshape(-1).view(np.uint8).data
+            crc32 = zlib.crc32(data, crc32)
+            file.write(data)
+    meta = {
+        "facts": {name: facts[name] for name in _FACTS},
+        "shapes": shapes,
+        "stamp": _stamp(folder / "columns.bin"),
+        "crc32": crc32,
+    }
     (folder / "meta.json").write_text(json.dumps(meta, ensure_ascii=False), encoding="utf-8")
 
 
@@ -106,19 +117,36 @@ def write_table(folder: Path, table: BeatTable) -> None:
 
 
 def read_table(folder: Path) -> BeatTable | None:
-    """Maps a table; None where there is none, or a damaged one."""
+    """Maps a table; None where there is none, one of an older form, or a damaged one.
+
+    Files that are missing or cut short are seen by their sizes. The columns are compared with their check sum
+    where their file has another time of change than was noted as they were written (it was overwritten, or
+    copied); where it has the same, no byte of them is read. So what changed behind the back of the file
+    system, as on a failing disk, is not seen, nor are other numbers in a signal of the same size.
+    """
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         facts = {name: _tuples(meta["facts"][name]) for name in _FACTS}
-        columns = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in COLUMNS}
         signal = np.load(folder / "signal.npy", mmap_mode="r", allow_pickle=False)
-        sums = {name: zlib.crc32(column.view(np.uint8).data) for name, column in columns.items()}
+        with (folder / "columns.bin").open("rb") as file:
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        columns, start = {}, 0
+        for name, kind in COLUMNS.items():
+            shape = meta["shapes"][name]
+            columns[name] = np.frombuffer(data, kind, math.prod(shape), start).reshape(shape)
+            start += columns[name].nbytes
+        unchanged = _stamp(folder / "columns.bin") == meta["stamp"] or zlib.crc32(data) == meta["crc32"]
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
-    whole = (
-        sums == meta["crc32"] and signal.ndim == 3 and len({len(signal), *map(len, columns.values())}) == 1
-    )
+    fits = signal.ndim == 3 and {len(signal)} == {len(column) for column in columns.values()}
+    whole = unchanged and fits and start == len(data)
     return BeatTable(signal=signal, **columns, **facts) if whole else None
+
+
+def _stamp(file: Path) -> list[int]:
+    """Size and time of the last change."""
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def is_large(signal: npt.NDArray[np.float32]) -> bool:
