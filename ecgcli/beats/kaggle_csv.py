@@ -14,14 +14,15 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from ecgcli.beats.kaggle_digits import numbers
 from ecgcli.beats.kaggle_recipe import LENGTH
 from ecgcli.errors import EcgError
 from ecgcli.files import whole
 from ecgcli.recordings.aami import CLASSES
 
 _COLUMNS = LENGTH + 1
-_BLOCK = 8 << 20  # bytes that a thread parses at once: what bounds the memory above the resulting array
-_WORKERS = min(4, os.cpu_count() or 1)  # threads; pandas parses outside of Python's lock
+_BLOCK = 4 << 20  # bytes that a thread parses at once: what bounds the memory above the resulting array
+_WORKERS = min(4, os.cpu_count() or 1)  # threads; numpy and pandas work outside of Python's lock
 _ROWS = 2048  # rows written at once
 
 
@@ -105,36 +106,44 @@ def _blocks(file: BinaryIO, row: int) -> Iterator[tuple[int, bytes]]:
     while block := file.read(_BLOCK):
         block += file.readline()
         yield row, block
-        row += block.count(b"\n")
+        row += int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
 
 
 def _parse(path: Path, first_row: int, block: bytes) -> npt.NDArray[np.float32]:
     """(rows, 188) float32 of whole lines; `first_row` is the number of the first one."""
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, which is refused
+        values = numbers(block, _COLUMNS)
+        if values is None:
+            values = _by_pandas(block)
+    if values is not None:
+        known = np.isin(values[:, LENGTH], np.arange(len(CLASSES)))
+        if np.isfinite(values).all() and known.all():
+            return values
+    raise EcgError(f"{path}, {_first_fault(block, first_row)}")
+
+
+def _by_pandas(block: bytes) -> npt.NDArray[np.float32] | None:
+    """Lines in any way of writing numbers; None where they are not of 188 numbers each."""
     import pandas as pd
 
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
     # pandas fills short lines and can lose the end of a long one; where both are, their commas add up, and
     # what was filled is no number
-    if block.count(b",") == lines * (_COLUMNS - 1):
-        try:
-            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, which is refused
-                values: npt.NDArray[np.float32] = pd.read_csv(
-                    io.BytesIO(block),
-                    engine="c",
-                    header=None,
-                    dtype=np.float32,
-                    na_filter=False,
-                    quoting=csv.QUOTE_NONE,
-                    low_memory=False,
-                ).to_numpy()
-        except ValueError:
-            pass  # said below, with the row
-        else:
-            label = values[:, LENGTH]
-            known = np.isin(label, np.arange(len(CLASSES)))
-            if values.shape == (lines, _COLUMNS) and np.isfinite(values).all() and known.all():
-                return values
-    raise EcgError(f"{path}, {_first_fault(block, first_row)}")
+    if block.count(b",") != lines * (_COLUMNS - 1):
+        return None
+    try:
+        values: npt.NDArray[np.float32] = pd.read_csv(
+            io.BytesIO(block),
+            engine="c",
+            header=None,
+            dtype=np.float32,
+            na_filter=False,
+            quoting=csv.QUOTE_NONE,
+            low_memory=False,
+        ).to_numpy()
+    except ValueError:
+        return None
+    return values if values.shape == (lines, _COLUMNS) else None
 
 
 def _first_fault(block: bytes, first_row: int) -> str:

@@ -130,7 +130,8 @@ def read_table(folder: Path) -> BeatTable | None:
         signal = np.load(folder / "signal.npy", mmap_mode="r", allow_pickle=False)
         with (folder / "columns.bin").open("rb") as file:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        columns, start = {}, 0
+        columns: dict[str, Any] = {}
+        start = 0
         for name, kind in COLUMNS.items():
             shape = meta["shapes"][name]
             columns[name] = np.frombuffer(data, kind, math.prod(shape), start).reshape(shape)
