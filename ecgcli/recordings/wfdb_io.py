@@ -29,6 +29,7 @@ from ecgcli.recordings.wfdb_header import (
     read_header,
     voltages,
 )
+from ecgcli.recordings.wfdb_samples import is_plain, stored_reader
 
 _MITDB = {"202": "201"}
 # noise was added to two recordings of MIT-BIH (Moody, Muldrow & Mark 1984)
@@ -164,17 +165,15 @@ def voltage_units(path: Path) -> tuple[str, ...]:
 
 
 def _read_signal(path: Path, header: Any, digital: bool) -> npt.NDArray[np.floating]:
-    import wfdb
-
-    narrow = all(BITS.get(fmt, 32) <= 16 for fmt in header.fmt)
-    try:
-        read = wfdb.rdrecord(str(path), physical=False, return_res=16 if narrow else 32)
-    except Exception as error:  # a damaged file fails anywhere in the decoder
-        raise EcgError(f"{path}: its signal cannot be decoded: {' '.join(str(error).split())}") from error
-    raw = np.ascontiguousarray(read.d_signal.T)  # (leads, time)
+    as_stored = not any(header.skew) and all((n or 1) == 1 for n in header.samps_per_frame)
+    if as_stored and is_plain(header) and header.sig_len:
+        raw = np.stack(
+            stored_reader(path, header, list(range(header.n_sig)), header.sig_len)(0, header.sig_len)
+        )
+    else:
+        raw = _by_wfdb(path, header)
     if not raw.size:
         raise EcgError(f"{path}: holds no samples")
-    as_stored = not any(header.skew) and all((n or 1) == 1 for n in header.samps_per_frame)
     for i, lead in enumerate(raw if as_stored else ()):
         first, checksum = header.init_value[i], header.checksum[i]
         # the sum of a signal's samples in 16 bits; a header may leave it out
@@ -187,6 +186,18 @@ def _read_signal(path: Path, header: Any, digital: bool) -> npt.NDArray[np.float
     if digital:
         return raw.astype(np.float64)
     return millivolts(raw, header, range(len(raw)))
+
+
+def _by_wfdb(path: Path, header: Any) -> npt.NDArray[np.integer]:
+    """(leads, time) as stored, in whichever format."""
+    import wfdb
+
+    narrow = all(BITS.get(fmt, 32) <= 16 for fmt in header.fmt)
+    try:
+        read = wfdb.rdrecord(str(path), physical=False, return_res=16 if narrow else 32)
+    except Exception as error:  # a damaged file fails anywhere in the decoder
+        raise EcgError(f"{path}: its signal cannot be decoded: {' '.join(str(error).split())}") from error
+    return np.ascontiguousarray(read.d_signal.T)
 
 
 def record_annotations(path: Path, annotator: str, rate: float, time: int) -> Annotations:
