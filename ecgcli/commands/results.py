@@ -19,6 +19,7 @@ from ecgcli.commands.certainty import certainty, uncalibrated
 from ecgcli.evaluation.metrics import by_fold, error_budget, score
 from ecgcli.evaluation.mistakes import most_confident_mistakes
 from ecgcli.files import whole, write_json
+from ecgcli.reporting.page import rendered
 from ecgcli.reporting.report import write_report
 from ecgcli.reporting.report_figures import with_figures
 from ecgcli.reporting.report_page import write_page
@@ -26,8 +27,6 @@ from ecgcli.reporting.terminal import print_report
 from ecgcli.runs import command_line
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from ecgcli.learning.model import Model
 
 
@@ -155,8 +154,8 @@ def _saved(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _gallery(
     predictions: pd.DataFrame, table: BeatTable, rows: Rows, model: Model, data: Data, data_dir: Path
-) -> list[tuple[str, Figure]]:
-    """The most confident mistakes, a captioned figure for each pair of classes."""
+) -> list[tuple[str, bytes]]:
+    """The most confident mistakes, a captioned picture for each pair of classes."""
     from ecgcli.learning.attribution import attribute_table, reads_signal
     from ecgcli.reporting.gallery import gallery
 
@@ -175,4 +174,4 @@ def _gallery(
         why,
         annotator_of(data),
     )
-    return [(caption, figure) for _, caption, figure in figures]
+    return [(caption, rendered(figure)) for _, caption, figure in figures]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,7 @@ from ecgcli.reporting import markdown as md
 from ecgcli.reporting.compare_page import compare_page, figures
 from ecgcli.reporting.report_figures import save
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-Drawn = dict[str, tuple[str, "Image.Image"]]
+Drawn = dict[str, tuple[str, bytes]]
 
 FILES = ("compare.html", "compare.md", "compare.csv", "differences.csv", "compare.tex", "compare.json")
 

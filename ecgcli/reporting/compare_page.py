@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ecgcli.evaluation.comparison import Comparison, Score
 from ecgcli.reporting import compare_plots as plots
@@ -11,9 +10,6 @@ from ecgcli.reporting import compare_tables as told
 from ecgcli.reporting import page
 from ecgcli.reporting.page import Block, Cell, Grid, Lines, Page, Points, Prose, Section, Strong
 from ecgcli.reporting.tables import NOT_A_DEVICE
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 MOST_POINTS = 8
 """Clear differences, at most, that are said at the top."""
@@ -30,8 +26,8 @@ MISSES = (
 )
 
 
-def figures(comparison: Comparison) -> dict[str, tuple[str, Image.Image]]:
-    """Name → (caption, image); what cannot be drawn is left out."""
+def figures(comparison: Comparison) -> dict[str, tuple[str, bytes]]:
+    """Name → (caption, PNG); what cannot be drawn is left out."""
     found = {}
     if comparison.differences:
         found["differences"] = (FOREST, page.rendered(plots.differences(comparison)))
@@ -42,7 +38,7 @@ def figures(comparison: Comparison) -> dict[str, tuple[str, Image.Image]]:
     return found
 
 
-def compare_page(comparison: Comparison, drawn: dict[str, tuple[str, Image.Image]], command: str) -> Page:
+def compare_page(comparison: Comparison, drawn: dict[str, tuple[str, bytes]], command: str) -> Page:
     """The page: what stands after correction, the table, then everything behind it.
 
     Args:
@@ -135,7 +131,7 @@ def _settings(comparison: Comparison) -> Section:
     return Section("settings", "Settings that differ", tuple(blocks))
 
 
-def _differences(comparison: Comparison, drawn: dict[str, tuple[str, Image.Image]]) -> Section:
+def _differences(comparison: Comparison, drawn: dict[str, tuple[str, bytes]]) -> Section:
     if not comparison.differences:
         return Section("differences", "Differences", ())
     rows: list[list[Cell]] = [
@@ -151,7 +147,7 @@ def _differences(comparison: Comparison, drawn: dict[str, tuple[str, Image.Image
     return Section("differences", "Differences", tuple(blocks))
 
 
-def _picture(drawn: dict[str, tuple[str, Image.Image]], name: str, alt: str) -> list[Block]:
+def _picture(drawn: dict[str, tuple[str, bytes]], name: str, alt: str) -> list[Block]:
     if name not in drawn:
         return []
     caption, image = drawn[name]

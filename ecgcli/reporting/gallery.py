@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -56,11 +56,12 @@ def gallery(
     recordings: Mapping[str, Recording],
     attribution: npt.NDArray[np.float32] | None = None,
     annotator: str = "atr",
-) -> list[tuple[str, str, Figure]]:
+) -> Iterator[tuple[str, str, Figure]]:
     """Draws the mistakes: a figure for each pair of classes, a line of it for each beat.
 
-    At the left the recording around the beat, where it is at hand, with what each beat is and what it was
-    called; at the right the beat as the model read it, with what drove the decision.
+    A figure is drawn when it is asked for, as all of them at once take much memory. At the left is the
+    recording around the beat, where it is at hand, with what each beat is and what it was called; at the
+    right the beat as the model read it, with what drove the decision.
 
     Args:
         mistakes: what `most_confident_mistakes` gave.
@@ -74,7 +75,7 @@ def gallery(
             rather than the true one (`learning.attribution.attribute`); None draws none.
         annotator: extension of the recordings' annotation files.
 
-    Returns:
+    Yields:
         (name of a file, caption, figure) of each pair.
     """
     beats = rows[mistakes["row"].to_numpy()]
@@ -82,7 +83,6 @@ def gallery(
     around = stretches(recordings, records, table.sample[beats].tolist(), annotator)
     called = np.full(len(table), -1)
     called[rows] = decisions(predictions, classes)
-    figures = []
     pairs = mistakes.reset_index(drop=True).groupby(["true", "called"], sort=False)
     for number, (_, pair) in enumerate(pairs, 1):
         drove = None
@@ -99,8 +99,7 @@ def gallery(
             shown.append(_Mistake(beat, true, wrong, float(probability), rhythm, strip, colours))
         caption = _caption(shown, int(first["beats"]), int(first["subjects"]), table)
         draw = _in_recordings if any(mistake.strip for mistake in shown) else _alone
-        figures.append((f"mistakes_{number}", caption, draw(shown, table, segmenter)))
-    return figures
+        yield f"mistakes_{number}", caption, draw(shown, table, segmenter)
 
 
 def _caption(shown: list[_Mistake], beats: int, subjects: int, table: BeatTable) -> str:

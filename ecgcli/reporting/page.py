@@ -20,7 +20,6 @@ from ecgcli.files import write_text
 if TYPE_CHECKING:
     from jinja2 import Template
     from matplotlib.figure import Figure
-    from PIL import Image
 
 CSS_DPI = 96
 """Pixels of a page per inch of a figure."""
@@ -269,9 +268,9 @@ class Page:
     footer: str
 
 
-def rendered(figure: Figure) -> Image.Image:
-    """A figure as an image of `SHARPNESS` times `CSS_DPI`, transparent where nothing is drawn."""
-    from PIL import Image
+def rendered(figure: Figure) -> bytes:
+    """A figure as PNG of `SHARPNESS` times `CSS_DPI`, transparent where nothing is drawn."""
+    from matplotlib.text import Text
 
     drawn = io.BytesIO()
     with warnings.catch_warnings():
@@ -280,14 +279,16 @@ def rendered(figure: Figure) -> Image.Image:
         figure.savefig(
             drawn, format="png", dpi=SHARPNESS * CSS_DPI, transparent=True, metadata={"Software": None}
         )
-    return Image.open(drawn)
+    for text in figure.findobj(Text):  # each keeps what it was drawn by, and that all pixels of the figure
+        text._renderer = None  # type: ignore[attr-defined]
+    return drawn.getvalue()
 
 
-def picture(figure: Figure | Image.Image, alt: str, caption: str = "") -> Picture:
+def picture(figure: Figure | bytes, alt: str, caption: str = "") -> Picture:
     """A figure, rendered or not yet, as a picture of the page; equal figures give equal bytes."""
     from PIL import Image
 
-    image = figure if isinstance(figure, Image.Image) else rendered(figure)
+    image = Image.open(io.BytesIO(figure if isinstance(figure, bytes) else rendered(figure)))
     # the same pixels in half the space
     small = io.BytesIO()
     image.save(small, "WEBP", lossless=True, method=2, quality=20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from ecgcli.reporting.tables import Facts, leading, part_name, trained_here
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from PIL import Image
 
 Drawn = tuple[str, "Figure"]
 """A caption and its figure."""
@@ -149,20 +149,14 @@ def classes(facts: Facts) -> Drawn:
 
 
 def with_figures(facts: Facts) -> Facts:
-    """The facts with `figures`: name → (caption, image), each drawn once for all the reports."""
+    """The facts with `figures`: name → (caption, PNG), each drawn once for all the reports."""
     if "figures" in facts:
         return facts
-    found = {
-        "classes": classes(facts),
-        "confusion": confusion(facts),
-        "trade_off": trade_off(facts),
-        "reliability": reliability(facts),
-        "risk_coverage": risk_coverage(facts),
-        "examples": examples(facts),
-        "learning": learning(facts),
-        "balance": balance(facts),
-    }
-    return {**facts, "figures": {name: (one[0], rendered(one[1])) for name, one in found.items() if one}}
+    figures = {}
+    for draw in (classes, confusion, trade_off, reliability, risk_coverage, examples, learning, balance):
+        if one := draw(facts):
+            figures[draw.__name__] = (one[0], rendered(one[1]))
+    return {**facts, "figures": figures}
 
 
 def blocks(facts: Facts, name: str, alt: str) -> list[Block]:
@@ -171,10 +165,11 @@ def blocks(facts: Facts, name: str, alt: str) -> list[Block]:
     return [picture(one[1], alt, one[0])] if one else []
 
 
-def save(image: Image.Image, path: Path) -> Path:
-    """Writes a figure as PNG on white, whole or not at all, in the size that reports in Markdown have."""
+def save(drawn: bytes, path: Path) -> Path:
+    """Writes a rendered figure on white, whole or not at all, in the size that reports in Markdown have."""
     from PIL import Image
 
+    image = Image.open(io.BytesIO(drawn))
     paper = Image.new("RGBA", image.size, "white")
     paper.alpha_composite(image.convert("RGBA"))
     size = (round(image.width * MARKDOWN_SCALE), round(image.height * MARKDOWN_SCALE))

@@ -165,4 +165,4 @@ def test_no_mistakes_no_figures(tmp_path: Path) -> None:
     rows = np.flatnonzero(table.label == 0)
     beside = predicted(table, rows)
     mistakes = most_confident_mistakes(beside, CLASSES)
-    assert gallery(mistakes, beside, CLASSES, table, rows, segmenter, found) == []
+    assert list(gallery(mistakes, beside, CLASSES, table, rows, segmenter, found)) == []
