@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import re
 from html.parser import HTMLParser
@@ -127,3 +128,29 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         page.write(of(page.table(["a"], [[None]])), path)  # type: ignore[list-item]
     assert path.read_text(encoding="utf-8") == before and "First." in before
     assert [file.name for file in path.parent.iterdir()] == ["page.html"]
+
+
+def test_a_rendered_figure_leaves_no_pixels_behind() -> None:
+    """20 MB of them, which a figure would keep until the collector of cycles comes by."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        pytest.skip("needs Linux to say what a process holds")
+
+    def resident() -> int:
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if "VmRSS" in line)
+
+    def one() -> None:
+        figure = Figure(figsize=(10, 14))
+        figure.text(0.5, 0.5, "N")
+        assert len(page.rendered(figure)) > 1000
+
+    one()
+    gc.collect()
+    gc.disable()
+    try:
+        before = resident()
+        for _ in range(6):
+            one()
+        assert resident() - before < 50_000  # kB
+    finally:
+        gc.enable()
