@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ecgcli.errors import EcgError
 from ecgcli.recordings.units import mv_per
+from ecgcli.recordings.wfdb_header_text import plain_header
 
 BITS = {
     "8": 8,
@@ -45,8 +46,6 @@ def read_header(path: Path) -> Any:
         EcgError: the header is missing, unreadable or of several segments, or it names a signal file outside
             the record's own folder.
     """
-    import wfdb
-
     hea = Path(f"{path}.hea")
     if not hea.is_file():
         raise EcgError(f"{hea}: no such header file; expected a WFDB record of that name")
@@ -56,7 +55,7 @@ def read_header(path: Path) -> Any:
         for name in words[1:]:
             if not _of_own_folder(name):
                 raise EcgError(f"{hea}: names the signal file {name!r}; expected a file of its own folder")
-        header = wfdb.rdheader(str(path))
+        header = plain_header(text) or _by_wfdb(path)
     except EcgError:
         raise
     except OSError as error:
@@ -65,15 +64,22 @@ def read_header(path: Path) -> Any:
         raise EcgError(
             f"{hea}: unreadable header; expected a first line such as '100 2 360 650000'"
         ) from error
-    if isinstance(header, wfdb.MultiRecord):
-        raise EcgError(f"{hea}: a record of several segments; expected a record of one")
     lines = len(header.file_name or [])
     if not header.n_sig or header.n_sig != lines:
         raise EcgError(
             f"{hea}: its first line announces {header.n_sig} signals, {lines} are described below it"
         )
     if not header.fs > 0:
-        raise EcgError(f"{hea}: a sampling rate of {header.fs} Hz; expected one above 0")
+        raise EcgError(f"{hea}: a sampling rate of {header.fs:g} Hz; expected one above 0")
+    return header
+
+
+def _by_wfdb(path: Path) -> Any:
+    import wfdb
+
+    header = wfdb.rdheader(str(path))
+    if isinstance(header, wfdb.MultiRecord):
+        raise EcgError(f"{path}.hea: a record of several segments; expected a record of one")
     return header
 
 
