@@ -59,10 +59,7 @@ def usual_beats(beats: Beats) -> Beats:
         return beats.copy()
     usual = np.empty_like(beats)
     for lead in range(beats.shape[1]):
-        columns = np.ascontiguousarray(beats[:, lead].T)  # (length, n): one sample of all beats lies together
-        for column in columns:
-            column[:] = local_quantile(column, HALF, 0.5)
-        usual[:, lead] = columns.T
+        usual[:, lead] = local_quantile(beats[:, lead].T, HALF, 0.5).T  # of (length, n): a sample a row
     return usual
 
 
@@ -93,7 +90,8 @@ def morphology_features(beats: Beats, usual: Beats, rate: float, before: float) 
         found = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
         columns += [found["qrs_correlation"], found["beat_correlation"]]
         columns += [found["qrs_distance"] - found["usual_energy"]]
-        columns += [found[name] - local_quantile(found[name], HALF, 0.5) for name in _TO_USUAL]
+        measured = np.stack([found[name] for name in _TO_USUAL])
+        columns += list(measured - local_quantile(measured, HALF, 0.5))
     features: npt.NDArray[np.float32] = np.clip(np.stack(columns, axis=1), -_CLIP, _CLIP).astype(np.float32)
     return features
 

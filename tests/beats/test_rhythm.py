@@ -81,6 +81,13 @@ def test_local_quantiles_are_those_of_each_sorted_window(n: int, half: int) -> N
         np.testing.assert_array_equal(local_quantile(values, half, quantile), ranked)
 
 
+@pytest.mark.parametrize("n", [1, 2, 40])
+def test_local_quantiles_of_several_rows_are_those_of_each(n: int) -> None:
+    rows = np.random.default_rng(n).normal(size=(2, 3, n))
+    each = [[local_quantile(row, 25, 0.75) for row in some] for some in rows]
+    np.testing.assert_array_equal(local_quantile(rows, 25, 0.75), each)
+
+
 intervals = st.lists(st.one_of(st.integers(0, 2000), st.sampled_from([0, 1, 10**7])), max_size=400)
 
 
