@@ -6,6 +6,7 @@ tried to reach the goals: docs/speed.md.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import statistics
@@ -47,19 +48,29 @@ def child(code: str, *words: str, folder: str | None = None, cache: str | None =
 
 
 def peak_memory(process: subprocess.Popen[Any]) -> float:
-    """Peak memory, in MB, of a process that is waited for; a failure of it ends the bench."""
-    peak = 0
+    """Peak memory, in MB, of a process that is waited for, its children included; its failure ends the bench.
+
+    The peaks of the processes are added, so pages that they share count more than once.
+    """
+    peaks: dict[int, int] = {}
     while process.poll() is None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-        except OSError:
-            break
-        if found := re.search(r"VmHWM:\s+(\d+) kB", status):
-            peak = max(peak, int(found[1]))
+        _look(process.pid, peaks)
         time.sleep(0.05)
     if process.wait():
         sys.exit(f"{process.args!r} failed")
-    return peak * 1024 / 1e6
+    return sum(peaks.values()) * 1024 / 1e6
+
+
+def _look(pid: int, peaks: dict[int, int]) -> None:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:  # it has ended
+        return
+    if found := re.search(r"VmHWM:\s+(\d+) kB", status):
+        peaks[pid] = int(found[1])
+    for child in itertools.chain(*children):
+        _look(int(child), peaks)
 
 
 ECG = "import sys; from ecgcli.cli import main; main()"
