@@ -516,6 +516,7 @@ class Augment(Choice):
         jitter: standard deviation of the R position, in seconds.
         mixup: alpha of the Beta distribution by which beats and labels are mixed (Zhang et al. 2018).
         stretch: how far a factor on time goes from 1, one a beat, uniform; for beats that begin at R.
+        rhythm: chance that the rhythm around a beat becomes that around a simulated one of its class.
     """
 
     name: Literal["none", "standard"]
@@ -527,6 +528,7 @@ class Augment(Choice):
     jitter: Annotated[float, Field(ge=0, le=0.2)]
     mixup: Annotated[float, Field(ge=0, le=10)]
     stretch: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    rhythm: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @model_validator(mode="after")
     def _none_is_none(self) -> Augment:

@@ -89,6 +89,8 @@ class TrainConfig(Choice):
                 "augment.stretch moves R away from its place in windows of beat=centred: "
                 "it is for beats that begin at R (beat=kaggle)"
             )
+        if self.augment.rhythm and not self.beat.rhythm:
+            raise ValueError("augment.rhythm changes the features of beat.rhythm: it needs beat.rhythm=true")
         if self.model.name == "baseline_cnn" and isinstance(self.beat, CentredBeat):
             length = round((self.beat.before + self.beat.after) * self.beat.rate)
             if length < 16:

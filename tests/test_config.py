@@ -111,6 +111,7 @@ CONTRADICTIONS = {
     ),
     "data=kaggle beat.rhythm=true": "its rows are single beats in no order",
     "augment=standard augment.stretch=0.1": "moves R away from its place in windows of beat=centred",
+    "augment=standard augment.rhythm=0.1": "it needs beat.rhythm=true",
     "beat.rhythm_prior=true": "beat.rhythm_prior judges the rhythm: it needs beat.rhythm=true",
     "data=table data.path=x.csv beat=centred": "use beat=given",
 }

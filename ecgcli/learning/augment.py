@@ -7,6 +7,7 @@ a batch bit for bit; a kind of strength 0 draws nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,11 +35,18 @@ class Augmented(NamedTuple):
 
 
 def augmented(
-    signal: Tensor, features: Tensor, label: Tensor, choice: Augment, rate: float, leads: int
+    signal: Tensor,
+    features: Tensor,
+    label: Tensor,
+    choice: Augment,
+    rate: float,
+    leads: int,
+    rhythms: Sequence[Tensor] = (),
 ) -> Augmented:
     """One batch, changed as `choice` says; the very same tensors where it says nothing.
 
-    Features stay what they were measured as, but are mixed with their beats.
+    Features stay what they were measured as, but are mixed with their beats, and those of the rhythm may
+    become those of a simulated beat of the same class.
 
     Args:
         signal: (batch, channels, time); the first `leads` channels are the leads, further ones the patient's
@@ -48,7 +56,10 @@ def augmented(
         choice: kinds and strengths.
         rate: samples per second of `signal`, in Hz.
         leads: number of leads.
+        rhythms: of every class the first features of simulated beats, (m, rhythm features); m may be 0.
     """
+    if choice.rhythm and rhythms:
+        features = in_other_rhythms(features, label, choice.rhythm, rhythms)
     signal = augment(signal, choice, rate, leads)
     if choice.name == "none" or not choice.mixup or len(label) < 2:
         return Augmented(signal, features, [(label, 1.0)])
@@ -68,6 +79,25 @@ def mix(count: int, alpha: float, device: torch.device) -> tuple[float, Tensor]:
     parameter = torch.tensor(alpha, dtype=torch.float64)
     share = float(torch.distributions.Beta(parameter, parameter).sample())
     return share, torch.randperm(count, device=device)
+
+
+def in_other_rhythms(features: Tensor, label: Tensor, chance: float, rhythms: Sequence[Tensor]) -> Tensor:
+    """Features of beats of which some lie in the rhythm of a simulated beat of their class.
+
+    Args:
+        features: (batch, k), those of the rhythm first.
+        label: (batch,).
+        chance: that a beat is one of them.
+        rhythms: of every class (m, rhythm features); where m is 0, beats stay as they are.
+    """
+    changed = features.clone()
+    drawn = torch.rand(len(label), device=label.device) < chance
+    for number, simulated in enumerate(rhythms):
+        rows = torch.nonzero(drawn & (label == number)).squeeze(1)
+        if len(simulated) and len(rows):
+            which = torch.randint(len(simulated), (len(rows),), device=label.device)
+            changed[rows, : simulated.shape[1]] = simulated[which]
+    return changed
 
 
 def augment(signal: Tensor, choice: Augment, rate: float, leads: int) -> Tensor:

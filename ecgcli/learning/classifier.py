@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -34,6 +35,7 @@ class Classifier(pl.LightningModule):
         optimizer: configuration of the optimizer.
         steps: optimizer steps in all, for the schedule.
         seed: seeds torch anew in every round, so that a round's randomness follows from (seed, round).
+        rhythms: of every class the rhythm features of simulated beats, where `augment` asks for them.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Classifier(pl.LightningModule):
         optimizer: Optimizer,
         steps: int,
         seed: int,
+        rhythms: Sequence[Tensor] = (),
     ) -> None:
         super().__init__()
         self.network = network
         self.classes = classes
         self.loss, self.optimizer_choice = loss, optimizer
         self.augment, self.rate, self.leads = augment, rate, leads
+        self.rhythms = list(rhythms)
         self.steps, self.seed = steps, seed
         self.confusion = ConfusionMatrix("multiclass", num_classes=len(classes))
         self.curves: list[dict[str, float]] = []
@@ -66,8 +70,9 @@ class Classifier(pl.LightningModule):
         return logits
 
     def on_fit_start(self) -> None:
-        """Puts the loss where the network is."""
+        """Puts the loss, and what beats are changed with, where the network is."""
         self.loss.to(self.device)
+        self.rhythms = [simulated.to(self.device) for simulated in self.rhythms]
 
     def on_train_epoch_start(self) -> None:
         """Tells the batches which round it is, before they are drawn."""
@@ -80,7 +85,7 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One optimizer step's loss."""
-        signal, features, targets = augmented(*batch, self.augment, self.rate, self.leads)
+        signal, features, targets = augmented(*batch, self.augment, self.rate, self.leads, self.rhythms)
         logits = self(signal, features)
         loss = torch.stack([share * self.loss(logits, label) for label, share in targets]).sum()
         self._losses.append(loss.detach())

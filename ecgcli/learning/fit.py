@@ -26,6 +26,7 @@ from ecgcli.learning.model import Model
 from ecgcli.learning.networks import build
 from ecgcli.learning.progress import Rounds, Watch, bar_wanted, progress, quiet_libraries
 from ecgcli.learning.ranks import World, together
+from ecgcli.learning.rhythms import simulated_rhythms
 from ecgcli.learning.sampling import Stream, class_weights
 from ecgcli.learning.tasks import Task, tasks
 
@@ -186,6 +187,7 @@ def fit_one(
         config.optimizer,
         task.steps,
         seed,
+        simulated_rhythms(table, task.classes) if config.augment.rhythm else (),
     )
     checkpoints = folder / "checkpoints" / place
     validated = len(task.validation) > 0
