@@ -1,6 +1,6 @@
 """Scores a model from raw recordings to annotations: R peaks found, and given, on the records of DS2.
 
-    ecg train experiment=one_lead
+    ecg train experiment=new_patients
     python scripts/end_to_end.py outputs/train/<run> <data_dir> docs/predict.md
 
 The run has to be trained on DS1 alone. The difference of the two rows of a class map is what detection costs.

@@ -1,6 +1,6 @@
 """Puts the model of a finished k-fold run into the box, with the card that says what it is.
 
-    ecg train experiment=one_lead protocol=k_fold protocol.records=unpaced
+    ecg train experiment=new_patients protocol=k_fold protocol.records=unpaced
     python scripts/ship.py outputs/train/<run>
 
 Every figure of the card is the run's own; nothing is typed.
