@@ -230,8 +230,8 @@ def _noise(
     noise = np.empty((len(LEADS), length))
     for lead in noise:
         # electrode drift falls with frequency; surface muscle noise lies between about 20 and 120 Hz
-        slow = np.interp(time, seconds, _coloured(len(seconds), 10, (0.02, 0.5), rng))
-        fast = _coloured(length, rate, (20, 120), rng)
+        slow = np.interp(time, seconds, coloured(len(seconds), 10, (0.02, 0.5), rng))
+        fast = coloured(length, rate, (20, 120), rng)
         hum = np.sin(2 * np.pi * person.mains_hz * time + rng.uniform(0, 2 * np.pi))
         lead[:] = person.wander * rng.lognormal(0, 0.3) * (0.7 * breathing + (1 + loose / 3) * slow)
         lead += person.muscle * rng.lognormal(0, 0.3) * (tension + loose) * fast
@@ -239,8 +239,8 @@ def _noise(
     return noise
 
 
-def _coloured(n: int, rate: float, band: tuple[float, float], rng: np.random.Generator) -> Floats:
-    """(n,) pink noise of unit variance in a band of Hz with soft edges, sampled at `rate`."""
+def coloured(n: int, rate: float, band: tuple[float, float], rng: np.random.Generator) -> Floats:
+    """(n,) pink noise of unit variance in a band of Hz with soft edges, sampled at `rate` Hz."""
     f = np.maximum(np.fft.rfftfreq(n, 1 / rate), 1e-6)
     spectrum = 1 / np.sqrt(f * (1 + (band[0] / f) ** 6) * (1 + (f / band[1]) ** 6))
     noise = np.fft.irfft(spectrum * (rng.normal(size=len(f)) + 1j * rng.normal(size=len(f))), n)
