@@ -67,7 +67,7 @@ def electrode_motion(n: int, rate: float, rng: np.random.Generator) -> Floats:
     width = 0.02 * rate
     # σ 20 ms, 47 ms wide at half its height, of height 1
     signal += gaussian_filter1d(_jerks(n, rate, _EVENTS / 4, rng), width) * width * np.sqrt(2 * np.pi)
-    return gaussian_filter1d(signal, 0.005 * rate)
+    return np.asarray(gaussian_filter1d(signal, 0.005 * rate))
 
 
 def muscle_noise(n: int, rate: float, rng: np.random.Generator) -> Floats:
