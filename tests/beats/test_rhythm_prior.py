@@ -23,6 +23,7 @@ def of(seconds: list[float]) -> np.ndarray:
     return np.exp(rhythm_prior(rhythm_features(samples, 360.0)))[1:]
 
 
+@pytest.mark.promise
 def test_it_computes_what_torch_computes_of_the_same_weights() -> None:
     features = simulated_intervals(7, patients=2, beats=200).features
     with np.load(FILE) as held:
@@ -61,6 +62,7 @@ def test_one_early_beat_with_a_compensatory_pause_is_ventricular_more_likely_tha
     assert compensated[100, V] > 2 * reset[100, V]
 
 
+@pytest.mark.promise
 def test_premature_beats_are_told_where_they_are_the_majority() -> None:
     """Runs of six early beats, each run ended by a pause: the beat after the pause is the sinus beat."""
     said = of(([1.8] + [0.7] * 6) * 40)
