@@ -8,11 +8,12 @@ Every figure of the card is the run's own; nothing is typed.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from ecgcli.commands.predict import SHIPPED
+from ecgcli.commands.predict import SERVED, SHIPPED
 from ecgcli.files import write_text
 from ecgcli.recordings.aami import CLASS_NAMES
 from ecgcli.runs import Run
@@ -66,13 +67,15 @@ def card(run: Run) -> str:
 
 
 def main(path: str) -> None:
-    """Writes the model and its card."""
+    """Writes the model, the same for onnxruntime, and its card."""
     run = Run(path)
     size = (run.path / "model" / "model.safetensors").stat().st_size
     if size >= LARGEST:
         sys.exit(f"{size:,} bytes of weights; expected fewer than {LARGEST:,}")
     run.model.save(SHIPPED)
     write_text(SHIPPED / "README.md", card(run))
+    export = ["ecgcli", "export", f"run={SHIPPED}", f"output={SERVED}"]
+    subprocess.run([sys.executable, "-m", *export], check=True)
     print(f"{SHIPPED}: {size:,} bytes")
 
 

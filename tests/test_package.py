@@ -44,6 +44,7 @@ def test_the_wheel_holds_everything_and_runs_from_elsewhere(tmp_path: Path) -> N
         "README.md",
         "model.json",
         "model.safetensors",
+        "shipped.onnx",
     }
     # -P and the path: the wheel's package, not the checkout's
     code = "import ecgcli; print(ecgcli.__file__); from ecgcli.cli import main; main()"

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).resolve().parent.parent / "shipped"
 """The model in the box."""
 
+SERVED = SHIPPED / "shipped.onnx"
+"""The same for onnxruntime: importing torch takes longer than all that these networks have to do."""
+
 
 def predict(config: PredictConfig) -> None:
     """Annotates a recording, or every recording of a folder.
@@ -87,7 +90,8 @@ def _opened(config: PredictConfig) -> tuple[Classifier, str]:
     """The model, its weights still being read where it is one; of several runs they are there."""
     where = config.trainer
     if config.run is None or isinstance(config.run, str):
-        return open_beside(config.run or SHIPPED, where.accelerator, where.threads)
+        shipped = SERVED if where.accelerator in ("auto", "cpu") else SHIPPED
+        return open_beside(config.run or shipped, where.accelerator, where.threads)
     from ecgcli.commands.ensemble import open_any
     from ecgcli.learning.devices import device
     from ecgcli.learning.onnx_model import OnnxModel

@@ -17,10 +17,12 @@ import wfdb
 
 from ecgcli.beats.segment import Segmenter
 from ecgcli.commands.export import export
-from ecgcli.commands.predict import SHIPPED, predict, seen
+from ecgcli.commands.predict import SERVED, SHIPPED, predict, seen
 from ecgcli.config import ExportConfig, PredictConfig, parse
 from ecgcli.errors import EcgError
 from ecgcli.learning.facts import read_facts
+from ecgcli.learning.model import Model
+from ecgcli.learning.onnx_model import OnnxModel
 from ecgcli.recordings.aami import BEAT_SYMBOLS
 from ecgcli.recordings.example import example
 from ecgcli.recordings.simulate import write_demo
@@ -188,6 +190,18 @@ def test_the_model_in_the_box_is_small_and_of_the_recipe_that_its_card_names() -
     assert facts.networks["all"].architecture == config.model
     assert len(facts.trained_on["records"]) == 44
     assert "Not a medical device" in card and "ODC-By" in card
+
+
+@pytest.mark.promise
+def test_the_model_in_the_box_is_one_for_torch_and_for_onnxruntime() -> None:
+    kept, served = Model.load(SHIPPED), OnnxModel.load(SERVED)
+    assert served.facts == kept.facts
+    random = np.random.default_rng(0)
+    beats = random.normal(size=(300, kept.segmenter.channels, kept.segmenter.length)).astype(np.float32)
+    features = random.normal(size=(300, len(kept.segmenter.feature_names))).astype(np.float32)
+    np.testing.assert_allclose(
+        served.predict(beats, features=features), kept.predict(beats, features=features), atol=1e-6
+    )
 
 
 MISTAKES: list[tuple[list[str], str]] = [
