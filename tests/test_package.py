@@ -38,6 +38,7 @@ def test_the_wheel_holds_everything_and_runs_from_elsewhere(tmp_path: Path) -> N
     }
     assert held == {str(path.relative_to(conf_dir())) for path in conf_dir().rglob("*.yaml")}
     assert (site / "ecgcli" / "beats" / "kaggle_trace.npz").is_file()
+    assert (site / "ecgcli" / "beats" / "rhythm_prior.npz").is_file()
     assert (site / "ecgcli" / "reporting" / "page.html").is_file()
     assert (site / "ecgcli" / "py.typed").is_file()
     assert {path.name for path in (site / "ecgcli" / "shipped").iterdir()} == {
