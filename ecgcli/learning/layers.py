@@ -104,16 +104,26 @@ class Fusion(nn.Module):
         Raises:
             ValueError: if the features are not those that the network was built for.
         """
-        given = 0 if features is None else features.shape[1]
-        if given != self.features:
-            raise ValueError(f"the network reads {self.features} features beside the signal, not {given}")
-        if features is None or given == 0:
+        features = expected(features, self.features)
+        if features is None:
             logits: Tensor = last(embedding)
         elif self.width:
             logits = last(torch.cat([embedding, self.layers(features)], 1))
         else:
             logits = last(embedding) + self.layers(features)
         return logits
+
+
+def expected(features: Tensor | None, count: int) -> Tensor | None:
+    """(batch, count) the features that a network reads; None where it reads none.
+
+    Raises:
+        ValueError: they are not as many.
+    """
+    given = 0 if features is None else features.shape[1]
+    if given != count:
+        raise ValueError(f"the network reads {count} features beside the signal, not {given}")
+    return features if given else None
 
 
 class RunningScale(nn.Module):

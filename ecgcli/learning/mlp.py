@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ecgcli.choices import Mlp
-from ecgcli.learning.layers import RunningScale
+from ecgcli.learning.layers import RunningScale, expected
 
 
 class PerceptronNetwork(nn.Module):
@@ -28,9 +28,7 @@ class PerceptronNetwork(nn.Module):
 
     def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
         """(batch, leads, time) and (batch, features) → (batch, classes)."""
-        given = 0 if features is None else features.shape[1]
-        if given != self.features:
-            raise ValueError(f"the network reads {self.features} features beside the signal, not {given}")
-        read = x.flatten(1) if features is None or not given else features
+        features = expected(features, self.features)
+        read = x.flatten(1) if features is None else features
         logits: Tensor = self.layers(self.scale(read))
         return logits
