@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ecgcli.errors import BeingWritten
+
+UNFINISHED = re.compile(r"\..+\.\d+(\.\w+)?")
+"""Names that `whole` writes under: whoever bears one while nobody is writing was left by a killed process."""
 
 
 def as_typed(path: str | Path) -> Path:
@@ -28,7 +32,7 @@ def whole(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # the suffix stays last: savers such as numpy's and matplotlib's go by it
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")  # as in UNFINISHED
     try:
         yield beside
         beside.replace(path)
@@ -61,7 +65,8 @@ def write_json(path: Path, values: Any) -> None:
 def whole_folder(path: Path, keep: str | None = None) -> Iterator[Path]:
     """Gives `<path>.partial` to write into; when the block ends well, it replaces `path`.
 
-    What an interrupted process left in it is removed first, unless it holds work worth keeping.
+    What an interrupted process left in it is removed first, unless it holds work worth keeping; files that it
+    was writing when it was killed are removed in any case.
 
     Args:
         path: the folder's final name.
@@ -77,6 +82,9 @@ def whole_folder(path: Path, keep: str | None = None) -> Iterator[Path]:
             for leftover in partial.iterdir():
                 if leftover.name != ".lock":
                     shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        for leftover in partial.rglob(".*"):
+            if UNFINISHED.fullmatch(leftover.name):
+                leftover.unlink()
         try:
             yield partial
         except Exception:

@@ -60,6 +60,26 @@ def test_a_folder_that_was_finished_in_the_meantime_is_not_begun_anew(tmp_path: 
     assert [path.name for path in final.iterdir()] == ["a"]
 
 
+def test_a_folder_that_is_gone_on_with_loses_what_a_killed_process_was_writing(tmp_path: Path) -> None:
+    final = tmp_path / "run"
+    kept = ["checkpoints/all/last.ckpt", "checkpoints/all/.notes", "model/.v2.json"]
+    half_written: list[str] = []
+    with pytest.raises(RuntimeError), whole_folder(final, keep="*.ckpt") as folder:
+        for name in kept:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        for name in ("checkpoints/all/last.ckpt", "metrics.json", "LICENSE"):
+            with whole(folder / name) as beside:
+                half_written.append(str(beside.relative_to(folder)))
+                beside.touch()
+        for name in half_written:  # as they lie there when the process is killed while it writes
+            (folder / name).touch()
+        raise RuntimeError("killed")
+    with whole_folder(final, keep="*.ckpt") as folder:
+        assert [name for name in half_written if (folder / name).exists()] == []
+    assert all((final / name).exists() for name in kept)
+
+
 def test_only_a_leading_tilde_and_slash_mean_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert as_typed("~/data") == Path.home() / "data"
