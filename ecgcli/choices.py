@@ -272,6 +272,20 @@ class CrossDatabase(Choice):
         return self
 
 
+class LabelledMinutes(Choice):
+    """Other patients and the first `minutes` of each tested recording train; the rest of it is tested.
+
+    `records=ds2` is DS1 → DS2, one of `k` subject folds of DS1 validates. `ds1`, `unpaced` and `all` are `k`
+    folds as of `k_fold`.
+    """
+
+    name: Literal["labelled_minutes"]
+    minutes: Annotated[float, Field(gt=0, le=60)]
+    records: Literal["ds2", "ds1", "unpaced", "all"]
+    k: Annotated[int, Field(ge=3, le=11)]
+    seed: Annotated[int, Field(ge=0)]
+
+
 class BySubject(Choice):
     """A seeded hold-out of whole subjects; `test` and `validation` are shares of the subjects."""
 
@@ -282,7 +296,14 @@ class BySubject(Choice):
 
 
 Protocol = Annotated[
-    KaggleProtocol | InterPatient | InterPatientStrict | IntraPatient | BySubject | KFold | CrossDatabase,
+    KaggleProtocol
+    | InterPatient
+    | InterPatientStrict
+    | IntraPatient
+    | BySubject
+    | KFold
+    | LabelledMinutes
+    | CrossDatabase,
     Field(discriminator="name"),
 ]
 
@@ -339,13 +360,18 @@ OddKernel = Annotated[int, Field(ge=3, le=63), AfterValidator(_odd)]
 
 
 class NetworkChoice(Choice):
-    """What every network has: how it takes in the features beside the signal (rhythm, morphology).
+    """What every network that reads the signal has.
 
-    `concat` puts them beside what the network has made of the signal, before the last layer; `add` lets a
-    small network of their own vote in log-probability space.
+    Attributes:
+        fusion: how it takes in the features beside the signal (rhythm, morphology). `concat` puts them beside
+            what the network has made of the signal, before the last layer; `add` lets a small network of
+            their own vote in log-probability space.
+        stretches: factors on the time of a beat; trained, the network answers with the mean of its
+            probabilities for the beat stretched by each. None: the beat as it is. For beats that begin at R.
     """
 
     fusion: Literal["concat", "add"] = "concat"
+    stretches: Annotated[tuple[Annotated[float, Field(ge=0.5, le=2)], ...], Field(max_length=16)] = ()
 
 
 class BaselineCnn(NetworkChoice):

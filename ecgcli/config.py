@@ -84,10 +84,16 @@ class TrainConfig(Choice):
         _beats_suit_data(self.data.name, self.beat.name, self.beat.rhythm)
         _protocol_suits_data(self.data.name, self.protocol)
         _learning_agrees(self)
-        if self.augment.stretch and isinstance(self.beat, CentredBeat):
+        stretching = {
+            "augment.stretch": self.augment.stretch,
+            "model.stretches": getattr(self.model, "stretches", ()),
+        }
+        if isinstance(self.beat, CentredBeat) and (
+            used := [name for name, value in stretching.items() if value]
+        ):
             raise ValueError(
-                "augment.stretch moves R away from its place in windows of beat=centred: "
-                "it is for beats that begin at R (beat=kaggle)"
+                f"{used[0]} moves R away from its place in windows of beat=centred: "
+                f"it is for beats that begin at R (beat=kaggle)"
             )
         if self.augment.rhythm and not self.beat.rhythm:
             raise ValueError("augment.rhythm changes the features of beat.rhythm: it needs beat.rhythm=true")
@@ -399,15 +405,21 @@ def _choices(annotation: Any) -> list[type[Choice]]:
     return [choice for part in get_args(annotation) for choice in _choices(part)]
 
 
-def identity(config: TrainConfig) -> dict[str, Any]:
-    """The part of a configuration that decides the result: everything but the machine's matters."""
-    values = plain(config)
+def identity(config: TrainConfig, unused: bool = True) -> dict[str, Any]:
+    """The part of a configuration that decides the result: everything but the machine's matters.
+
+    Args:
+        config: the configuration.
+        unused: whether to list settings that came later than others and are not in use. Without them, equal
+            configurations stay equal from one release to the next.
+    """
+    values: dict[str, Any] = config.model_dump(mode="json", exclude_defaults=not unused)
     for field in MACHINE_FIELDS:
         *groups, key = field.split(".")
         place = values
         for group in groups:
             place = place[group]
-        place.pop(key)
+        place.pop(key, None)
     return values
 
 

@@ -182,7 +182,7 @@ def _checked_peaks(peaks: npt.NDArray[Any], length: int) -> npt.NDArray[np.int64
 
 def run_name(config: TrainConfig) -> str:
     """`<data>-<protocol>-<sampling>-<model>-s<seed>-<hash8>`; equal names, equal results."""
-    what = json.dumps([RESULTS_VERSION, identity(config)], sort_keys=True).encode()
+    what = json.dumps([RESULTS_VERSION, identity(config, unused=False)], sort_keys=True).encode()
     choices = (config.data.name, config.protocol.name, config.sampling.name, config.model.name)
     return f"{'-'.join(choices)}-s{config.seed}-{hashlib.sha256(what).hexdigest()[:8]}"
 

@@ -94,6 +94,17 @@ def test_machine_matters_are_no_part_of_the_identity() -> None:
     assert set(MACHINE_FIELDS) <= set(settings(TrainConfig))
 
 
+def test_a_setting_that_came_later_renames_no_run_that_does_without_it() -> None:
+    config, whole = parse(TrainConfig, compose_values("data=kaggle")), compose_values("data=kaggle")
+    del whole["model"]["stretches"], whole["augment"]["stretch"], whole["trainer"]["devices"]
+    assert parse(TrainConfig, whole) == config
+    listed, named = identity(config), identity(config, unused=False)
+    assert "stretches" in listed["model"]
+    assert "stretches" not in named["model"]
+    used = parse(TrainConfig, compose_values("data=kaggle", "model.stretches=[1,1.1]"))
+    assert identity(used, unused=False)["model"] == {**named["model"], "stretches": [1.0, 1.1]}
+
+
 def test_a_configuration_from_elsewhere_names_no_code(tmp_path: Path) -> None:
     values = compose_values()
     values["model"] = {"_target_": "pathlib.Path.write_text", "name": "cnn"}
@@ -111,6 +122,7 @@ CONTRADICTIONS = {
     ),
     "data=kaggle beat.rhythm=true": "its rows are single beats in no order",
     "augment=standard augment.stretch=0.1": "moves R away from its place in windows of beat=centred",
+    "model.stretches=[1,1.1]": "model.stretches moves R away from its place in windows of beat=centred",
     "augment=standard augment.rhythm=0.1": "it needs beat.rhythm=true",
     "beat.rhythm_prior=true": "beat.rhythm_prior judges the rhythm: it needs beat.rhythm=true",
     "data=table data.path=x.csv beat=centred": "use beat=given",

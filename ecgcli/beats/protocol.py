@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ecgcli.beats.de_chazal import DS1, DS2, inter_patient
+from ecgcli.beats.labelled_minutes import labelled_minutes
 from ecgcli.beats.part import Part, Rows, labels, n_subjects, pooled, refuse_gaps, refuse_half
 from ecgcli.beats.table import UNKNOWN, BeatTable
 from ecgcli.beats.whole_subjects import by_subject, cross_database, k_fold
@@ -20,6 +21,7 @@ from ecgcli.choices import (
     IntraPatient,
     KaggleProtocol,
     KFold,
+    LabelledMinutes,
     Protocol,
 )
 from ecgcli.errors import EcgError
@@ -54,6 +56,8 @@ def parts(table: BeatTable, protocol: Protocol, test: bool = True) -> list[Part]
             found = [cross_database(table, protocol, test)]
         case KFold():
             found = k_fold(table, protocol, test)
+        case LabelledMinutes():
+            found = labelled_minutes(table, protocol, test)
     for part in found:
         refuse_gaps(table, part, validates=getattr(protocol, "folds", 0) is not None)
     return found

@@ -88,7 +88,7 @@ def study_name(config: SearchConfig, base: TrainConfig) -> str:
 def _what(config: SearchConfig, base: TrainConfig) -> dict[str, Any]:
     """What makes a search this one; how many trials it has is no part of it."""
     own = {key: plain(config)[key] for key in ("space", "goals", "sampler", "pruner")}
-    return {"train": identity(base), **own}
+    return {"train": identity(base, unused=False), **own}
 
 
 def _same_study(folder: Path, config: SearchConfig, base: TrainConfig, fingerprint: str) -> None:

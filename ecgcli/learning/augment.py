@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ecgcli.choices import Augment
+from ecgcli.learning.stretch import before_padding, stretched
 
 WANDER_RATES = (0.1, 0.5)
 """Slowest and fastest baseline wander, in Hz: that of breathing."""
@@ -134,10 +135,10 @@ def augment(signal: Tensor, choice: Augment, rate: float, leads: int) -> Tensor:
     device = signal.device
     beat, usual = signal[:, :leads], signal[:, leads:]
     at = torch.arange(time, device=device)
-    length = ((beat != 0).any(1) * (at + 1)).amax(-1)  # (batch,) samples before the padding
+    length = before_padding(beat)  # (batch,)
     if choice.stretch:
         factor = 1 + choice.stretch * (2 * torch.rand(batch, device=device) - 1)
-        beat, length = _stretched(beat, length, factor)
+        beat, length = stretched(beat, length, factor)
     inside = at < length[:, None]  # (batch, time)
     spread = _spread(beat, inside)  # (batch, leads, 1)
 
@@ -169,23 +170,6 @@ def _spread(beat: Tensor, inside: Tensor) -> Tensor:
     count = weight.sum(-1, keepdim=True).clamp(min=1)
     centred = (beat - (beat * weight).sum(-1, keepdim=True) / count) * weight
     return (centred.square().sum(-1, keepdim=True) / count).sqrt()
-
-
-def _stretched(beat: Tensor, length: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
-    """Beats that last `factor` times as long from their first sample on, and how many samples that makes.
-
-    Samples lie on straight lines between the old ones; what would reach over the end of the row is cut off.
-    """
-    time = beat.shape[-1]
-    stretched = ((length - 1) * factor).floor().long().clamp(0, time - 1) + 1
-    at = torch.arange(time, device=beat.device)
-    source = (at / factor[:, None]).clamp(max=time - 1)  # (batch, time)
-    left = source.floor().long()
-    share = (source - left)[:, None]
-    right = torch.minimum(left + 1, (length[:, None] - 1).clamp(min=0))
-    values = [beat.gather(-1, index[:, None].expand_as(beat)) for index in (left, right)]
-    inside = at < (stretched * (length > 0))[:, None]
-    return torch.lerp(values[0], values[1], share) * inside[:, None], stretched * (length > 0)
 
 
 def _moved(beat: Tensor, length: Tensor, samples: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from ecgcli.learning.convnext import ConvNextNetwork
 from ecgcli.learning.minirocket import MinirocketNetwork
 from ecgcli.learning.mlp import PerceptronNetwork
 from ecgcli.learning.resnet import ResidualNetwork
+from ecgcli.learning.stretch import Views
 
 
 def build(choice: Network, leads: int, length: int, classes: int, features: int = 0) -> nn.Module:
@@ -43,5 +44,7 @@ def build(choice: Network, leads: int, length: int, classes: int, features: int 
             network = MinirocketNetwork(choice, leads, length, classes, features)
         case Mlp():
             network = PerceptronNetwork(choice, leads, length, classes, features)
+    if factors := getattr(choice, "stretches", ()):
+        network = Views(network, factors)
     # torch's stubs know `to` without memory_format only
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

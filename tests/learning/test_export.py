@@ -15,7 +15,7 @@ from ecgcli.errors import EcgError
 from ecgcli.evaluation.calibration import Calibration, calibrate
 from ecgcli.evaluation.operating_point import OperatingPoint
 from ecgcli.learning import export as exporting
-from ecgcli.learning.export import LIMIT, WholeModel, export, metadata
+from ecgcli.learning.export import LIMIT, Format, WholeModel, export, metadata
 from ecgcli.learning.facts import ModelFacts
 from ecgcli.learning.model import Model
 from ecgcli.learning.networks import build
@@ -47,10 +47,11 @@ def model(
     members: int = 1,
     calibration: Calibration = CALIBRATION,
     seed: int = 0,
+    more: tuple[str, ...] = (),
 ) -> Model:
     torch.manual_seed(seed)
     beat = ("beat.rhythm=true",) if features else ()
-    config = train_config(f"model={name}", *SMALL[name], *beat)
+    config = train_config(f"model={name}", *SMALL[name], *beat, *more)
     outputs = {"all": CLASSES} if kind == "single" else {"anomaly": ANOMALY, "type": ("V", "S")}
     facts = {
         "format": 1,
@@ -137,6 +138,14 @@ def test_every_network_is_exported_to_torchscript_with_equal_probabilities(
     held = {"model.json": ""}
     torch.jit.load(str(tmp_path / "a.pt"), _extra_files=held)
     assert json.loads(held["model.json"]) == one.facts.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("form", ["onnx", "torchscript"])
+def test_views_of_a_beat_are_exported_with_it(form: Format, tmp_path: Path) -> None:
+    several = model(kind="two_stage", members=2, more=("beat=kaggle", "model.stretches=[0.9,1,1.1]"))
+    signal, features = beats(40, 0)
+    signal[:20, :, 60:] = 0
+    assert export(several, form, tmp_path / "model", signal, features).difference < LIMIT
 
 
 def test_a_model_folder_is_the_same_bit_for_bit(tmp_path: Path) -> None:
