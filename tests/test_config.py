@@ -33,6 +33,7 @@ def natural(choice: str) -> list[str]:
         "protocol=kaggle": ["data=kaggle"],
         "protocol=inter_patient": ["data=mitdb"],
         "protocol=inter_patient_strict": ["data=mitdb"],
+        "protocol=labelled_minutes": ["data=mitdb"],
         "protocol=cross_database": ["data=wfdb", FOLDERS, "protocol.train=[one]", "protocol.test=[two]"],
         "data=wfdb": [FOLDERS],
         "data=table": ["data.path=beats.csv"],

@@ -64,7 +64,8 @@ TOGETHER = [
     "data=wfdb data.path=[one,two] protocol=cross_database protocol.train=[one] protocol.test=[two]",
     "data=table data.path=beats.csv beat=given",
     "data=mitdb protocol=inter_patient_strict protocol.folds=null beat=kaggle",
-    "model=mlp beat.rhythm=true beat.rhythm_prior=true",
+    "model=mlp beat.rhythm=true beat.rhythm_prior=true protocol=labelled_minutes protocol.records=all"
+    " protocol.k=3 protocol.minutes=0.2",
     "protocol=kaggle data=kaggle",
     *(f"experiment={name}" for name in EXPERIMENTS),
 ]

@@ -1,7 +1,7 @@
 """A cardiologist labels the first minutes of a new recording: those train too, and the rest is tested.
 
 The patient-specific protocol of Hu, Palreddy & Tompkins, IEEE Trans. Biomed. Eng. 44(9):891-900, 1997, with
-the five minutes that ANSI/AAMI EC57 leaves to learning.
+the five minutes that ANSI/AAMI EC57 leaves to learning: it scores from there on.
 """
 
 from __future__ import annotations
@@ -36,17 +36,18 @@ def labelled_minutes(table: BeatTable, protocol: LabelledMinutes, test: bool) ->
     else:
         choice = KFold(name="k_fold", records=protocol.records, **_folds(protocol, "k"))
         whole = k_fold(table, choice, True)
-    return [_with_minutes(table, part, protocol.minutes, test) for part in whole]
+    return [_with_minutes(table, part, protocol, test) for part in whole]
 
 
 def _folds(protocol: LabelledMinutes, name: str) -> dict[str, int]:
     return {name: protocol.k, "seed": protocol.seed}
 
 
-def _with_minutes(table: BeatTable, part: Part, minutes: float, test: bool) -> Part:
+def _with_minutes(table: BeatTable, part: Part, protocol: LabelledMinutes, test: bool) -> Part:
     assert part.test is not None
+    minutes = protocol.minutes
     rate = np.array(table.rates)[table.record]
-    late = table.sample >= minutes * 60 * rate  # EC57 scores from there on
+    late = table.sample >= minutes * 60 * rate
     # no training window reaches into what is tested
     begins = np.full(len(table.records), np.iinfo(np.int64).max)
     np.minimum.at(begins, table.record[late], table.span[late, 0])
@@ -61,23 +62,31 @@ def _with_minutes(table: BeatTable, part: Part, minutes: float, test: bool) -> P
         return rows[late[rows]]
 
     held = np.concatenate([part.validation, part.test])
-    known = held[labelled[held]]
-    per_patient = f"the first {minutes:g} minutes of every tested recording, with their labels"
-    caveats = (
-        f"{np.sum(labelled[part.test]):,} beats of the tested records train the model that is tested on "
-        f"their other {np.sum(late[part.test]):,}: somebody has to label so many beats of a new patient.",
-    )
+    others = {
+        "ds2": "the 22 records of DS1 (de Chazal 2004)",
+        "ds1": f"the other {protocol.k - 2} of {protocol.k} folds of the subjects of DS1",
+        "unpaced": f"the other {protocol.k - 2} of {protocol.k} folds of the subjects of DS1 and DS2",
+        "all": f"the other {protocol.k - 2} of {protocol.k} folds of the subjects",
+    }[protocol.records]
+    theirs = "the 22 records of DS2" if protocol.records == "ds2" else "the fold that is tested"
+    without = "" if protocol.records == "all" else " The paced records and class Q are left out."
     return replace(
         part,
         name="labelled_minutes",
-        train=np.sort(np.concatenate([part.train, known])),
+        train=np.sort(np.concatenate([part.train, held[labelled[held]]])),
         validation=after(part.validation, "validation"),
         test=after(part.test, "test") if test else None,
         leaks=frozenset({"subjects", "records"}),
         statement=(
-            f"Adapted to the patient: trained on other patients and on {per_patient}; tested on the rest of "
-            f"these recordings. The scores do not say how the model does on a patient of whom nothing is "
-            f"labelled. The parts otherwise: {part.statement}"
+            f"Adapted to the patient: trained on {others} and on the first {minutes:g} minutes, with their "
+            f"labels, of {theirs}; tested on the rest.{without} The scores do not say how the "
+            f"model does on a patient of whom nothing is labelled."
         ),
-        caveats=(*caveats, *part.caveats) if test else (),
+        caveats=(
+            f"{np.sum(labelled[part.test]):,} labelled beats of the tested recordings train the model that "
+            f"is tested on {np.sum(late[part.test]):,}: so much has to be labelled by hand.",
+            *part.caveats,
+        )
+        if test
+        else (),
     )

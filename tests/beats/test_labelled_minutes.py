@@ -1,0 +1,103 @@
+"""The first minutes of a tested recording train, the rest of it is tested."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgcli.beats.audit import audit
+from ecgcli.beats.protocol import DS1, DS2, parts
+from ecgcli.beats.sources import beats
+from ecgcli.beats.table import BeatTable
+from ecgcli.choices import LabelledMinutes, Mitdb
+from ecgcli.errors import EcgError
+from tests.beats.test_protocol import CENTRED, MITBIH, a_table, inter_patient
+
+RATE = 360.0
+
+
+def minutes(of: float = 5, records: str = "ds2", k: int = 5, seed: int = 0) -> LabelledMinutes:
+    return LabelledMinutes.model_validate(
+        {"name": "labelled_minutes", "minutes": of, "records": records, "k": k, "seed": seed}
+    )
+
+
+def long_table() -> BeatTable:
+    """A beat every 20 seconds, the windows of neighbours overlapping: the third lies at one minute."""
+    table = a_table({name: classes * 3 for name, classes in MITBIH.items()})
+    sample = table.sample // 300 * round(20 * RATE)
+    return replace(table, sample=sample, span=np.stack([sample - 4000, sample + 4000], axis=1))
+
+
+@settings(max_examples=10, deadline=None)
+@given(of=st.floats(0.4, 3), records=st.sampled_from(["ds2", "ds1", "unpaced"]), seed=st.integers(0, 9))
+def test_no_training_window_reaches_into_what_is_tested(of: float, records: str, seed: int) -> None:
+    table = long_table()
+    for part in parts(table, minutes(of, records, seed=seed)):
+        assert part.test is not None
+        assert (table.sample[part.test] >= of * 60 * RATE).all()
+        for rows in (part.validation, part.test):
+            for record in np.unique(table.record[rows]):
+                ours = rows[table.record[rows] == record]
+                known = part.train[table.record[part.train] == record]
+                assert table.span[known, 1].max(initial=0) <= table.span[ours, 0].min()
+        assert not set(part.train) & set(part.test)
+        assert not set(part.train) & set(part.validation)
+        assert audit(table, part).refused == ()
+
+
+def test_by_hand_two_beats_train_and_the_third_lies_across_the_border() -> None:
+    table = long_table()
+    (part,), (whole,) = parts(table, minutes(1.05)), parts(table, inter_patient())
+    assert part.test is not None
+    assert whole.test is not None
+    for record in DS2:
+        ours = np.flatnonzero(table.record == table.records.index(record))
+        tested = np.intersect1d(ours, whole.test)
+        # beats lie at 20, 40, 60 and 80 s; that at 60 s reaches into the window of that at 80 s
+        np.testing.assert_array_equal(np.intersect1d(ours, part.train), tested[:2])
+        np.testing.assert_array_equal(np.intersect1d(ours, part.test), tested[3:])
+    assert set(part.classes) == {"N", "S", "V", "F"}
+    assert part.leaks == {"subjects", "records"}
+
+
+@pytest.mark.parametrize("records", ["ds2", "ds1"])
+def test_without_the_test_part_the_others_are_the_same(records: str) -> None:
+    table = long_table()
+    for closed, opened in zip(
+        parts(table, minutes(1, records), test=False), parts(table, minutes(1, records)), strict=True
+    ):
+        assert closed.test is None
+        assert closed.caveats == ()
+        np.testing.assert_array_equal(closed.train, opened.train)
+        np.testing.assert_array_equal(closed.validation, opened.validation)
+
+
+def test_recordings_that_are_shorter_and_beats_of_unknown_place_are_refused() -> None:
+    table = long_table()
+    with pytest.raises(EcgError, match="no validation beat lies after the first 30 minutes; expected longer"):
+        parts(table, minutes(30))
+    nowhere = replace(table, sample=np.where(table.label == 1, -1, table.sample))
+    with pytest.raises(EcgError, match="beats of mitdb lie in their recordings is not known"):
+        parts(nowhere, minutes(1))
+
+
+@pytest.mark.promise
+def test_five_minutes_of_ds2_train_and_the_other_twenty_five_are_tested(data_dir: Path) -> None:
+    table = beats(Mitdb(name="mitdb", class_map="aami"), CENTRED, data_dir)
+    (part,), (whole,) = parts(table, minutes()), parts(table, inter_patient())
+    assert part.test is not None
+    assert whole.test is not None
+    later = whole.test[table.sample[whole.test] >= 5 * 60 * 360]
+    np.testing.assert_array_equal(part.test, later)
+    theirs = np.isin(table.record[part.train], [table.records.index(name) for name in DS2])
+    early = len(whole.test) - len(later)
+    assert early - 2 * len(DS2) <= theirs.sum() <= early  # of each record at most two lie across the border
+    held = np.isin(table.record[part.validation], [table.records.index(name) for name in DS1])
+    assert held.all()
+    assert audit(table, part).refused == ()
