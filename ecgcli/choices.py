@@ -273,14 +273,17 @@ class CrossDatabase(Choice):
 
 
 class LabelledMinutes(Choice):
-    """Other patients and the first `minutes` of each tested recording train; the rest of it is tested.
+    """Other patients train, a copy adapts to the first `minutes` of a held-out recording, the rest is tested.
 
+    Adapting is `steps` optimizer steps at the learning rate `lr` on the labelled beats of the one recording.
     `records=ds2` is DS1 → DS2, one of `k` subject folds of DS1 validates. `ds1`, `unpaced` and `all` are `k`
     folds as of `k_fold`.
     """
 
     name: Literal["labelled_minutes"]
     minutes: Annotated[float, Field(gt=0, le=60)]
+    steps: Annotated[int, Field(ge=0, le=10_000)]
+    lr: Annotated[float, Field(gt=0)]
     records: Literal["ds2", "ds1", "unpaced", "all"]
     k: Annotated[int, Field(ge=3, le=11)]
     seed: Annotated[int, Field(ge=0)]

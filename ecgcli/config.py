@@ -132,7 +132,7 @@ def _protocol_suits_data(data: str, choice: Protocol) -> None:
     if data == "demo" and records != "all":
         raise ValueError(
             f"protocol.records={records} contradicts data=demo: DS1 and DS2 are records of MIT-BIH; "
-            f"use data=mitdb"
+            f"use data=mitdb, or protocol.records=all"
         )
     if protocol == "kaggle" and data != "kaggle":
         raise ValueError(

@@ -100,6 +100,8 @@ class Audit:
 def audit(table: BeatTable, part: Part) -> Audit:
     """Looks for everything that the parts have in common."""
     sides = {"training": part.train}
+    if part.labelled:
+        sides["labelled"] = part.labelled.rows
     if len(part.validation):
         sides["validation"] = part.validation
     if part.test is not None:

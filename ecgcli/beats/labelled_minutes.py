@@ -1,4 +1,4 @@
-"""A cardiologist labels the first minutes of a new recording: those train too, and the rest is tested.
+"""Somebody labels the first minutes of a new recording: the model adapts to the patient, the rest is tested.
 
 The patient-specific protocol of Hu, Palreddy & Tompkins, IEEE Trans. Biomed. Eng. 44(9):891-900, 1997, with
 the five minutes that ANSI/AAMI EC57 leaves to learning: it scores from there on.
@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ecgcli.beats.de_chazal import inter_patient
-from ecgcli.beats.part import Part, Rows
+from ecgcli.beats.part import Labelled, Part, Rows
 from ecgcli.beats.table import BeatTable
 from ecgcli.beats.whole_subjects import k_fold
 from ecgcli.choices import InterPatient, KFold, LabelledMinutes
@@ -19,7 +19,7 @@ from ecgcli.errors import EcgError
 
 
 def labelled_minutes(table: BeatTable, protocol: LabelledMinutes, test: bool) -> list[Part]:
-    """Inter-patient parts whose validation and test records give their first minutes to training.
+    """Inter-patient parts; of every validation and test record the first minutes are labelled.
 
     Raises:
         EcgError: positions of beats are not known, no beat is left after the minutes, or what the protocol
@@ -30,7 +30,7 @@ def labelled_minutes(table: BeatTable, protocol: LabelledMinutes, test: bool) ->
             f"protocol=labelled_minutes: where {np.sum(table.sample < 0):,} beats of {table.source} lie in "
             f"their recordings is not known; expected beats cut from recordings"
         )
-    # with the test part even where it stays closed: its first minutes belong to training
+    # with the test part even where it stays closed: its first minutes are known
     if protocol.records == "ds2":
         whole = [inter_patient(table, InterPatient(name="inter_patient", **_folds(protocol, "folds")), True)]
     else:
@@ -48,7 +48,7 @@ def _with_minutes(table: BeatTable, part: Part, protocol: LabelledMinutes, test:
     minutes = protocol.minutes
     rate = np.array(table.rates)[table.record]
     late = table.sample >= minutes * 60 * rate
-    # no training window reaches into what is tested
+    # no labelled window reaches into what is tested
     begins = np.full(len(table.records), np.iinfo(np.int64).max)
     np.minimum.at(begins, table.record[late], table.span[late, 0])
     labelled = ~late & (table.span[:, 1] <= begins[table.record])
@@ -68,23 +68,24 @@ def _with_minutes(table: BeatTable, part: Part, protocol: LabelledMinutes, test:
         "unpaced": f"the other {protocol.k - 2} of {protocol.k} folds of the subjects of DS1 and DS2",
         "all": f"the other {protocol.k - 2} of {protocol.k} folds of the subjects",
     }[protocol.records]
-    theirs = "the 22 records of DS2" if protocol.records == "ds2" else "the fold that is tested"
+    theirs = "DS2" if protocol.records == "ds2" else "the fold that is tested"
     without = "" if protocol.records == "all" else " The paced records and class Q are left out."
     return replace(
         part,
         name="labelled_minutes",
-        train=np.sort(np.concatenate([part.train, held[labelled[held]]])),
         validation=after(part.validation, "validation"),
         test=after(part.test, "test") if test else None,
+        labelled=Labelled(np.sort(held[labelled[held]]), protocol.steps, protocol.lr),
         leaks=frozenset({"subjects", "records"}),
         statement=(
-            f"Adapted to the patient: trained on {others} and on the first {minutes:g} minutes, with their "
-            f"labels, of {theirs}; tested on the rest.{without} The scores do not say how the "
-            f"model does on a patient of whom nothing is labelled."
+            f"Adapted to the patient: trained on {others}; then, for each recording of {theirs}, a copy of "
+            f"the model went on training on its first {minutes:g} minutes, with their labels, and was tested "
+            f"on its rest.{without} The scores do not say how a model does on a patient of whom nothing is "
+            f"labelled."
         ),
         caveats=(
-            f"{np.sum(labelled[part.test]):,} labelled beats of the tested recordings train the model that "
-            f"is tested on {np.sum(late[part.test]):,}: so much has to be labelled by hand.",
+            f"{np.sum(labelled[part.test]):,} beats of the tested recordings were labelled by hand for the "
+            f"{np.sum(late[part.test]):,} that are tested.",
             *part.caveats,
         )
         if test

@@ -14,6 +14,21 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """Beats of held-out patients that somebody labelled: a copy of the model goes on training on each one's.
+
+    Attributes:
+        rows: of the table, ascending; in no other part.
+        steps: optimizer steps on each patient's beats.
+        lr: their learning rate.
+    """
+
+    rows: Rows
+    steps: int
+    lr: float
+
+
+@dataclass(frozen=True)
 class Part:
     """One division of a table.
 
@@ -28,6 +43,7 @@ class Part:
         caveats: what has to stand beside scores of the test part, one sentence each.
         fold: which of several divisions of the same beats this is, from 0; None where there is but one. The
             test parts of all folds hold every beat once, and so do their validation parts.
+        labelled: what the model may know of the patients that validate and test; None for nothing.
     """
 
     name: str
@@ -39,6 +55,7 @@ class Part:
     statement: str
     caveats: tuple[str, ...] = ()
     fold: int | None = None
+    labelled: Labelled | None = None
 
 
 def labels(table: BeatTable, part: Part, rows: Rows) -> Rows:
@@ -72,6 +89,11 @@ def pooled(divisions: list[Part]) -> Part:
         validation=np.unique(np.concatenate([part.validation for part in divisions])),
         test=np.unique(np.concatenate(tests)) if tests else None,
         fold=None,
+        labelled=first.labelled
+        and replace(
+            first.labelled,
+            rows=np.unique(np.concatenate([part.labelled.rows for part in divisions if part.labelled])),
+        ),
     )
 
 

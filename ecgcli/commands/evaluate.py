@@ -66,7 +66,7 @@ def evaluate(config: EvalConfig) -> None:
     clock.lap("beats")
 
     from ecgcli.learning.devices import device
-    from ecgcli.learning.model import outputs, settled
+    from ecgcli.learning.outputs import outputs, settled
     from ecgcli.learning.progress import quiet_libraries
 
     quiet_libraries()

@@ -81,7 +81,7 @@ def finish(config: TrainConfig, watch: Watch | None = None) -> tuple[Run, bool]:
         from ecgcli.learning.devices import device
         from ecgcli.learning.fit import fit
         from ecgcli.learning.loggers import finish_loggers
-        from ecgcli.learning.model import outputs, settled
+        from ecgcli.learning.outputs import outputs, settled
         from ecgcli.reporting.tensorboard import final_scores, log_results
 
         fitted = fit(table, divisions, config, folder, watch)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,19 +21,13 @@ from torch import nn
 from ecgcli.beats.segment import Segmenter
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.calibration import Calibration, calibrate
-from ecgcli.evaluation.operating_point import OperatingPoint, decide
+from ecgcli.evaluation.operating_point import OperatingPoint
 from ecgcli.files import whole, write_json
 from ecgcli.learning.facts import ModelFacts, NetworkFacts, compose, read_facts
 from ecgcli.learning.inference import Ready, probabilities
 from ecgcli.learning.networks import build
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ecgcli.beats.part import Part
-    from ecgcli.beats.table import BeatTable
-
-__all__ = ["Model", "ModelFacts", "NetworkFacts", "compose", "outputs", "settled"]
+__all__ = ["Model", "ModelFacts", "NetworkFacts", "compose"]
 
 
 @dataclass(frozen=True)
@@ -183,64 +176,3 @@ class Model:
 def _prefix(facts: ModelFacts, number: int, name: str) -> str:
     """What the names of a network's weights begin with."""
     return f"{name}/" if facts.members == 1 else f"{number}/{name}/"
-
-
-def outputs(
-    model: Model,
-    table: BeatTable,
-    divisions: list[Part],
-    which: Literal["validation", "test"],
-    device: str | torch.device = "cpu",
-) -> pd.DataFrame:
-    """What the networks say of one part, a row a beat: record, subject, sample, label, p_<class>.
-
-    Of several folds each is predicted by its own member of the model, which has not seen it, and a column
-    `fold` says which; rows are ordered as in the table. `settled` makes predictions of it.
-    """
-    import pandas as pd
-
-    rows = [getattr(part, which) for part in divisions]
-    if len(divisions) == 1:
-        return _outputs(model, table, rows[0], device)
-    frames = [
-        _outputs(model.member(i), table, own, device).assign(fold=i, row=own) for i, own in enumerate(rows)
-    ]
-    return pd.concat(frames).sort_values("row", ignore_index=True).drop(columns="row")
-
-
-def settled(model: Model, said: pd.DataFrame) -> pd.DataFrame:
-    """The model's predictions: calibrated, and decided at its operating point.
-
-    Args:
-        model: the model.
-        said: what `outputs` gave.
-
-    Returns:
-        The same with calibrated probabilities p_<class>, what they were as raw_<class> where the model is
-        calibrated, and the decision as `predicted`.
-    """
-    names = [f"p_{name}" for name in model.classes]
-    raw = said[names].to_numpy()
-    probability = calibrate(raw, model.facts.calibration)
-    columns: dict[str, Any] = {name: probability[:, k] for k, name in enumerate(names)}
-    if model.facts.calibration.method != "none":
-        columns |= {f"raw_{name}": raw[:, k] for k, name in enumerate(model.classes)}
-    decided = decide(probability, model.facts.operating_point, model.classes)
-    return said.assign(**columns, predicted=np.array(model.classes)[decided])
-
-
-def _outputs(
-    model: Model, table: BeatTable, rows: npt.NDArray[np.int64], device: str | torch.device
-) -> pd.DataFrame:
-    import pandas as pd
-
-    probability = model.raw(table.signal, rows, device, table.features)
-    record = table.record[rows]
-    columns: dict[str, Any] = {
-        "record": np.array(table.records)[record],
-        "subject": np.array(table.subjects)[record],
-        "sample": table.sample[rows],
-        "label": np.array(table.classes)[table.label[rows]],
-    }
-    columns |= {f"p_{name}": probability[:, k] for k, name in enumerate(model.classes)}
-    return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""The first minutes of a tested recording train, the rest of it is tested."""
+"""The first minutes of a held-out recording are labelled, the rest of it is tested."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgcli.beats.audit import audit
-from ecgcli.beats.protocol import DS1, DS2, parts
+from ecgcli.beats.protocol import DS2, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import BeatTable
 from ecgcli.choices import LabelledMinutes, Mitdb
@@ -23,7 +23,15 @@ RATE = 360.0
 
 def minutes(of: float = 5, records: str = "ds2", k: int = 5, seed: int = 0) -> LabelledMinutes:
     return LabelledMinutes.model_validate(
-        {"name": "labelled_minutes", "minutes": of, "records": records, "k": k, "seed": seed}
+        {
+            "name": "labelled_minutes",
+            "minutes": of,
+            "steps": 10,
+            "lr": 0.001,
+            "records": records,
+            "k": k,
+            "seed": seed,
+        }
     )
 
 
@@ -36,31 +44,36 @@ def long_table() -> BeatTable:
 
 @settings(max_examples=10, deadline=None)
 @given(of=st.floats(0.4, 3), records=st.sampled_from(["ds2", "ds1", "unpaced"]), seed=st.integers(0, 9))
-def test_no_training_window_reaches_into_what_is_tested(of: float, records: str, seed: int) -> None:
+def test_no_labelled_window_reaches_into_what_is_tested_and_no_patient_of_it_trains(
+    of: float, records: str, seed: int
+) -> None:
     table = long_table()
     for part in parts(table, minutes(of, records, seed=seed)):
         assert part.test is not None
+        assert part.labelled is not None
         assert (table.sample[part.test] >= of * 60 * RATE).all()
         for rows in (part.validation, part.test):
             for record in np.unique(table.record[rows]):
                 ours = rows[table.record[rows] == record]
-                known = part.train[table.record[part.train] == record]
+                known = part.labelled.rows[table.record[part.labelled.rows] == record]
+                assert record not in table.record[part.train]
                 assert table.span[known, 1].max(initial=0) <= table.span[ours, 0].min()
-        assert not set(part.train) & set(part.test)
-        assert not set(part.train) & set(part.validation)
+        assert not set(part.labelled.rows) & {*part.train, *part.validation, *part.test}
         assert audit(table, part).refused == ()
 
 
-def test_by_hand_two_beats_train_and_the_third_lies_across_the_border() -> None:
+def test_by_hand_two_beats_are_labelled_and_the_third_lies_across_the_border() -> None:
     table = long_table()
     (part,), (whole,) = parts(table, minutes(1.05)), parts(table, inter_patient())
     assert part.test is not None
+    assert part.labelled is not None
     assert whole.test is not None
+    np.testing.assert_array_equal(part.train, whole.train)
     for record in DS2:
         ours = np.flatnonzero(table.record == table.records.index(record))
         tested = np.intersect1d(ours, whole.test)
         # beats lie at 20, 40, 60 and 80 s; that at 60 s reaches into the window of that at 80 s
-        np.testing.assert_array_equal(np.intersect1d(ours, part.train), tested[:2])
+        np.testing.assert_array_equal(np.intersect1d(ours, part.labelled.rows), tested[:2])
         np.testing.assert_array_equal(np.intersect1d(ours, part.test), tested[3:])
     assert set(part.classes) == {"N", "S", "V", "F"}
     assert part.leaks == {"subjects", "records"}
@@ -75,6 +88,9 @@ def test_without_the_test_part_the_others_are_the_same(records: str) -> None:
         assert closed.test is None
         assert closed.caveats == ()
         np.testing.assert_array_equal(closed.train, opened.train)
+        assert closed.labelled is not None
+        assert opened.labelled is not None
+        np.testing.assert_array_equal(closed.labelled.rows, opened.labelled.rows)
         np.testing.assert_array_equal(closed.validation, opened.validation)
 
 
@@ -88,16 +104,20 @@ def test_recordings_that_are_shorter_and_beats_of_unknown_place_are_refused() ->
 
 
 @pytest.mark.promise
-def test_five_minutes_of_ds2_train_and_the_other_twenty_five_are_tested(data_dir: Path) -> None:
+def test_five_minutes_of_ds2_are_labelled_and_the_other_twenty_five_tested(data_dir: Path) -> None:
     table = beats(Mitdb(name="mitdb", class_map="aami"), CENTRED, data_dir)
     (part,), (whole,) = parts(table, minutes()), parts(table, inter_patient())
     assert part.test is not None
     assert whole.test is not None
     later = whole.test[table.sample[whole.test] >= 5 * 60 * 360]
     np.testing.assert_array_equal(part.test, later)
-    theirs = np.isin(table.record[part.train], [table.records.index(name) for name in DS2])
+    np.testing.assert_array_equal(part.train, whole.train)
+    assert part.labelled is not None
+    theirs = np.isin(table.record[part.labelled.rows], [table.records.index(name) for name in DS2])
     early = len(whole.test) - len(later)
     assert early - 2 * len(DS2) <= theirs.sum() <= early  # of each record at most two lie across the border
-    held = np.isin(table.record[part.validation], [table.records.index(name) for name in DS1])
-    assert held.all()
-    assert audit(table, part).refused == ()
+    found = audit(table, part)
+    assert found.refused == ()
+    (known,) = (pair for pair in found.pairs if (pair.first, pair.second) == ("labelled", "test"))
+    assert known.records == DS2
+    assert known.samples == 0
