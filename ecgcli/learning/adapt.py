@@ -38,11 +38,9 @@ def adapted(
         device: where to compute.
 
     Returns:
-        The copy; the model itself where there is no beat. A type classifier without an abnormal beat stays
-        as it was.
+        The copy. Only classes that the beats have are told apart anew: what others look like is not
+        unlearned, and a network that would see a single class stays as it was.
     """
-    if not len(label) or not steps:
-        return model
     normal = model.classes.index("N") if "N" in model.classes else -1
     codes = np.cumsum(np.arange(len(model.classes)) != normal) - 1
     beats = torch.from_numpy(np.ascontiguousarray(signal)).to(device)
@@ -53,7 +51,7 @@ def adapted(
         for name, network in networks.items():
             rows = np.flatnonzero(label != normal) if name == "type" else np.arange(len(label))
             wanted = {"all": label, "anomaly": (label != normal).astype(np.int64), "type": codes[label]}[name]
-            if len(rows):
+            if len(np.unique(wanted[rows])) > 1:
                 own[name] = _trained(network.to(device), beats, beside, rows, wanted, steps, lr)
         members.append(own)
     return Model(model.facts, tuple(members))
@@ -73,13 +71,15 @@ def _trained(
         if isinstance(module, (nn.Dropout, Views)):
             module.training = True  # without their children: running statistics are those of many patients
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
+    seen, relabelled = np.unique(label[rows], return_inverse=True)
     rng = np.random.default_rng(0)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
         for _ in range(steps):
-            drawn = rng.choice(rows, BATCH)
-            logits = network(signal[drawn], None if features is None else features[drawn])
-            loss = F.cross_entropy(logits, torch.from_numpy(label[drawn]).to(logits.device))
+            drawn = rng.integers(len(rows), size=BATCH)
+            own = rows[drawn]
+            logits = network(signal[own], None if features is None else features[own])[:, seen]
+            loss = F.cross_entropy(logits, torch.from_numpy(relabelled[drawn]).to(logits.device))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

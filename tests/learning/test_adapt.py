@@ -37,7 +37,7 @@ def test_a_copy_learns_what_this_patients_beats_are_called(name: str, kind: str)
 def test_running_statistics_stay_those_of_many_patients() -> None:
     before = model("cnn", features=4)
     signal, features = beats(50, 4)
-    after = adapted(before, 5 * signal, features, np.zeros(50, np.int64), steps=5, lr=0.01)
+    after = adapted(before, 5 * signal, features, np.arange(50) % 2, steps=5, lr=0.01)
     (old,), (new,) = ([*one.members[0].values()] for one in (before, after))
     changed = {
         key for key, value in new.state_dict().items() if not torch.equal(value, old.state_dict()[key])
@@ -59,12 +59,25 @@ def test_equal_beats_give_equal_copies_and_the_global_generator_stays_where_it_w
     assert np.array_equal(one.predict(signal, features=features), other.predict(signal, features=features))
 
 
-def test_without_labelled_beats_or_abnormal_ones_there_is_nothing_to_adapt_to() -> None:
+def test_without_two_classes_there_is_nothing_to_adapt_to() -> None:
     before = model("mlp", "two_stage", features=4)
     signal, features = beats(10, 4)
-    nothing = np.zeros(0, np.int64)
-    assert adapted(before, signal[:0], features[:0], nothing, steps=5, lr=0.01) is before
-    assert adapted(before, signal, features, np.ones(10, np.int64), steps=0, lr=0.01) is before
-    normal = adapted(before, signal, features, np.ones(10, np.int64), steps=5, lr=0.01)  # N is class 1
-    assert normal.members[0]["type"] is before.members[0]["type"]
-    assert normal.members[0]["anomaly"] is not before.members[0]["anomaly"]
+    for label in (np.zeros(0, np.int64), np.ones(10, np.int64)):  # N is class 1
+        after = adapted(before, signal[: len(label)], features[: len(label)], label, steps=5, lr=0.01)
+        assert after.members[0] == before.members[0]
+    some = adapted(before, signal, features, np.arange(10) % 2, steps=5, lr=0.01)  # V and N
+    assert some.members[0]["type"] is before.members[0]["type"]
+    assert some.members[0]["anomaly"] is not before.members[0]["anomaly"]
+
+
+def test_a_class_that_the_patient_did_not_show_is_not_unlearned() -> None:
+    """Beats of class S lie far from those that are labelled: they stay S."""
+    before = model("mlp", features=2, members=1)
+    signal, features = beats(90, 2)
+    label = np.repeat([0, 1, 2], 30)
+    features[:] = features / 10 + np.array([[0, 0], [3, 0], [0, 3]], np.float32)[label]
+    taught = adapted(before, signal, features, label, steps=300, lr=0.01)
+    shown = label < 2
+    after = adapted(taught, signal[shown], features[shown], label[shown], steps=200, lr=0.003)
+    probability = after.predict(signal, features=features)
+    assert (probability.argmax(1) == label).all()
