@@ -1,7 +1,7 @@
 """The typed configuration of each command, and the checks across fields.
 
 A composed configuration and the `config.json` of a run folder go through the same door, `parse`, and both are
-plain data. What the single choices may hold stands in `choices.py`.
+plain data. What the single choices may hold stands in `choices/`.
 """
 
 from __future__ import annotations
@@ -13,32 +13,23 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from ecgcli.choices import (
-    Argmax,
-    Augment,
-    Beat,
-    CalibrationChoice,
-    CentredBeat,
-    Choice,
-    Data,
-    Logger,
-    Loss,
-    Network,
-    NoCalibration,
-    Optimizer,
-    PointChoice,
-    Positive,
-    Protocol,
-    Report,
-    Sampling,
-    Space,
-    TensorBoardLog,
-    TrainerChoice,
-)
+from ecgcli.choices import Choice, Positive
+from ecgcli.choices.augment import NO_AUGMENT, Augment
+from ecgcli.choices.beat import Beat, CentredBeat
+from ecgcli.choices.calibration import CalibrationChoice, NoCalibration
+from ecgcli.choices.data import Data
+from ecgcli.choices.logger import Logger, TensorBoardLog
+from ecgcli.choices.loss import Loss
+from ecgcli.choices.model import Network
+from ecgcli.choices.operating_point import Argmax, PointChoice
+from ecgcli.choices.optimizer import Optimizer
+from ecgcli.choices.protocol import Protocol
+from ecgcli.choices.report import Report
+from ecgcli.choices.sampling import Sampling
+from ecgcli.choices.space import Space
+from ecgcli.choices.trainer import TrainerChoice
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import ClassMap
-
-NO_AUGMENT = Augment(name="none", scaling=0, shift=0, noise=0, wander=0, lead_dropout=0, jitter=0, mixup=0)
 
 
 def _one_or_several(value: Any) -> Any:

@@ -26,7 +26,9 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from ecgcli.beats.protocol import parts
 from ecgcli.beats.sources import beats
-from ecgcli.choices import Kaggle, KaggleBeat, KaggleProtocol
+from ecgcli.choices.beat import KaggleBeat
+from ecgcli.choices.data import Kaggle
+from ecgcli.choices.protocol import KaggleProtocol
 
 
 class Rows(Dataset[tuple[Tensor, int]]):

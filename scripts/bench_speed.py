@@ -168,7 +168,8 @@ def _model(name: str) -> Any:
     from pydantic import TypeAdapter
 
     from ecgcli.beats.segment import Segmenter
-    from ecgcli.choices import KaggleBeat, Network
+    from ecgcli.choices.beat import KaggleBeat
+    from ecgcli.choices.model import Network
     from ecgcli.cli import conf_dir
     from ecgcli.commands.predict import SHIPPED
     from ecgcli.learning.model import Model, ModelFacts, NetworkFacts
@@ -197,7 +198,8 @@ TABLE = """
 import sys, time
 from pathlib import Path
 from ecgcli.beats.sources import beats
-from ecgcli.choices import CentredBeat, Mitdb
+from ecgcli.choices.beat import CentredBeat
+from ecgcli.choices.data import Mitdb
 beat = CentredBeat(name="centred", rate=125.0, before=0.3, after=0.5, leads=("MLII",), fallback="other",
                    scaling="record")
 started = time.perf_counter()

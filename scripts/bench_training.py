@@ -37,8 +37,11 @@ def fit_figures() -> list[dict[str, Any]]:
     from torch import Tensor, nn
     from torch.nn import functional as F
 
-    from ecgcli.choices import AdamW, Cnn, CrossEntropy, Stage
-    from ecgcli.config import NO_AUGMENT
+    from ecgcli.choices.augment import NO_AUGMENT
+    from ecgcli.choices.loss import CrossEntropy
+    from ecgcli.choices.model import Cnn
+    from ecgcli.choices.optimizer import AdamW
+    from ecgcli.choices.sampling import Stage
     from ecgcli.learning.classifier import Classifier
     from ecgcli.learning.datamodule import BeatData, EvaluationBatches, TrainingBatches
     from ecgcli.learning.losses import TrainingLoss

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+import ecgcli.choices
 from ecgcli.cli import COMMANDS, conf_dir
 from ecgcli.config import MACHINE_FIELDS, TrainConfig, identity, parse, plain, settings
 from ecgcli.errors import EcgError
@@ -58,6 +59,11 @@ def test_every_variant_fits_and_is_in_the_sweep_of_the_samplings(variant: str) -
     parse(TrainConfig, compose_values("experiment=samplings", f"variant={variant}"))
     swept = yaml.safe_load((conf_dir() / "experiment/samplings.yaml").read_text())
     assert variant in swept["hydra"]["sweeper"]["params"]["variant"].split(",")
+
+
+def test_every_choice_has_the_module_of_its_group() -> None:
+    modules = {path.stem for path in Path(ecgcli.choices.__file__).parent.glob("[a-z]*.py")}
+    assert {choice.partition("=")[0] for choice in CHOICES} - {"launcher"} <= modules
 
 
 @pytest.mark.parametrize("command", COMMANDS)

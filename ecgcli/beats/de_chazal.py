@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ecgcli.beats.part import Part, Rows, in_records, refuse_half
 from ecgcli.beats.subjects import subject_fold
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import InterPatient, InterPatientStrict
+from ecgcli.choices.protocol import InterPatient, InterPatientStrict
 from ecgcli.errors import EcgError
 
 # in one string each: as lists of quoted names they take half a page (hence the noqa)

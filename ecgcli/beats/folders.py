@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ecgcli.beats.from_records import Recording, recordings_of
-from ecgcli.choices import Wfdb, folder_name
+from ecgcli.choices.data import Wfdb, folder_name
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed
 from ecgcli.recordings.physionet import DATABASES

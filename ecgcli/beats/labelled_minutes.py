@@ -14,7 +14,7 @@ from ecgcli.beats.de_chazal import inter_patient
 from ecgcli.beats.part import Labelled, Part, Rows
 from ecgcli.beats.table import BeatTable
 from ecgcli.beats.whole_subjects import k_fold
-from ecgcli.choices import InterPatient, KFold, LabelledMinutes
+from ecgcli.choices.protocol import InterPatient, KFold, LabelledMinutes
 from ecgcli.errors import EcgError
 
 

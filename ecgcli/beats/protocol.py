@@ -13,7 +13,7 @@ from ecgcli.beats.labelled_minutes import labelled_minutes
 from ecgcli.beats.part import Part, Rows, labels, n_subjects, pooled, refuse_gaps, refuse_half
 from ecgcli.beats.table import UNKNOWN, BeatTable
 from ecgcli.beats.whole_subjects import by_subject, cross_database, k_fold
-from ecgcli.choices import (
+from ecgcli.choices.protocol import (
     BySubject,
     CrossDatabase,
     InterPatient,

@@ -21,7 +21,7 @@ from ecgcli.beats.morphology import (
 )
 from ecgcli.beats.rhythm import RHYTHM_CONTEXT, RHYTHM_NAMES, rhythm_features
 from ecgcli.beats.rhythm_prior import PRIOR_NAMES, rhythm_prior
-from ecgcli.choices import Beat, CentredBeat, GivenBeat, KaggleBeat
+from ecgcli.choices.beat import Beat, CentredBeat, GivenBeat, KaggleBeat
 from ecgcli.errors import EcgError
 from ecgcli.recordings.resample import rate_ratio, resample
 

@@ -16,7 +16,8 @@ from ecgcli.beats.from_records import Recording, cut_recordings, recordings_of
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.store import put_beside, read_table, write_table
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import Beat, Data, Demo, GivenBeat, Mitdb, Table, Wfdb
+from ecgcli.choices.beat import Beat, GivenBeat
+from ecgcli.choices.data import Data, Demo, Mitdb, Table, Wfdb
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed
 from ecgcli.recordings.aami import CLASS_MAPS

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgcli.beats.table_columns import Block, find_columns, find_roles, no_label, shown
-from ecgcli.choices import Table
+from ecgcli.choices.data import Table
 from ecgcli.errors import EcgError
 
 ROWS = 4096

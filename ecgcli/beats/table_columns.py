@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecgcli.choices import Table
+from ecgcli.choices.data import Table
 from ecgcli.errors import EcgError
 
 USUAL: dict[str, tuple[str, ...]] = {

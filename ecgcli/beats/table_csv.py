@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecgcli.beats.table_columns import USUAL, Block, Columns, find_columns
-from ecgcli.choices import Table
+from ecgcli.choices.data import Table
 from ecgcli.errors import EcgError
 
 _BLOCK = 8 << 20  # bytes parsed at once: what bounds the memory

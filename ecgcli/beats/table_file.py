@@ -18,7 +18,8 @@ from ecgcli.beats.table_binary import ROWS, npz_blocks, parquet_blocks
 from ecgcli.beats.table_columns import Block
 from ecgcli.beats.table_csv import csv_blocks
 from ecgcli.beats.table_labels import class_of, plain_numbers
-from ecgcli.choices import GivenBeat, Table
+from ecgcli.choices.beat import GivenBeat
+from ecgcli.choices.data import Table
 from ecgcli.errors import EcgError
 
 _LARGEST = 4096

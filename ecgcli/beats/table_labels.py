@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecgcli.choices import Table
+from ecgcli.choices.data import Table
 from ecgcli.errors import EcgError
 
 _MOST = 1000

@@ -9,7 +9,7 @@ from ecgcli.beats.de_chazal import DS1, DS2, refuse_absent, scored
 from ecgcli.beats.part import Part, Rows, in_records, n_subjects, refuse_half, refuse_unknown
 from ecgcli.beats.subjects import beats_per_class, hold_out, subject_folds
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import BySubject, CrossDatabase, KFold
+from ecgcli.choices.protocol import BySubject, CrossDatabase, KFold
 from ecgcli.errors import EcgError
 
 

@@ -11,7 +11,7 @@ from ecgcli.beats.protocol import parts
 from ecgcli.beats.rhythm import rhythm_features
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.sources import beats, data_dir
-from ecgcli.choices import GivenBeat
+from ecgcli.choices.beat import GivenBeat
 from ecgcli.learning.facts import ModelFacts
 from ecgcli.recordings.aami import BEAT_SYMBOLS
 from ecgcli.recordings.record import Record

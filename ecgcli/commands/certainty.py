@@ -10,7 +10,7 @@ import pandas as pd
 
 from ecgcli.beats.part import Part
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import NoCalibration
+from ecgcli.choices.calibration import NoCalibration
 from ecgcli.config import TrainConfig, plain
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.bootstrap import intervals

@@ -14,7 +14,7 @@ from ecgcli.beats.part import Part
 from ecgcli.beats.protocol import parts, pooled
 from ecgcli.beats.sources import beats, data_dir
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import Report
+from ecgcli.choices.report import Report
 from ecgcli.commands.ensemble import (
     ensemble,
     ensemble_name,

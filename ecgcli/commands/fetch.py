@@ -13,7 +13,7 @@ from typing import Any
 from ecgcli.beats.kaggle import FILES, kaggle_files
 from ecgcli.beats.kaggle_export import Traced, rebuild_files, remove_left_over, trace_copy, trace_file
 from ecgcli.beats.sources import data_dir
-from ecgcli.choices import Demo, Kaggle, Mitdb, Table, Wfdb
+from ecgcli.choices.data import Demo, Kaggle, Mitdb, Table, Wfdb
 from ecgcli.config import FetchConfig
 from ecgcli.errors import EcgError
 from ecgcli.recordings.download import Tell, writing

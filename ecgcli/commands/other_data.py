@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ecgcli.beats.part import Part
 from ecgcli.beats.sources import beats, data_dir
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import GivenBeat
+from ecgcli.choices.beat import GivenBeat
 from ecgcli.config import EvalConfig
 from ecgcli.errors import EcgError
 from ecgcli.runs import Run

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ecgcli.choices import folder_name
+from ecgcli.choices.data import folder_name
 from ecgcli.commands.other_data import names_trained_on
 from ecgcli.config import PredictConfig
 from ecgcli.errors import EcgError

@@ -14,7 +14,8 @@ from ecgcli.beats.part import Part, Rows, hours, support
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.sources import annotator_of, recordings
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import Data, Report
+from ecgcli.choices.data import Data
+from ecgcli.choices.report import Report
 from ecgcli.commands.certainty import certainty, uncalibrated
 from ecgcli.evaluation.metrics import by_fold, error_budget, score
 from ecgcli.evaluation.mistakes import most_confident_mistakes

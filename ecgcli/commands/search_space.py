@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from omegaconf import OmegaConf
 
-from ecgcli.choices import Space
+from ecgcli.choices.space import Space
 from ecgcli.config import MACHINE_FIELDS, TrainConfig, parse, plain, settings
 from ecgcli.errors import EcgError
 

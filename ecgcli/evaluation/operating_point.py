@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from ecgcli.choices import Argmax, Choice, CostPoint, PointChoice, PrecisionPoint, SensitivityPoint, Share
+from ecgcli.choices import Choice, Share
+from ecgcli.choices.operating_point import Argmax, CostPoint, PointChoice, PrecisionPoint, SensitivityPoint
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.predictions import NORMAL, share
 

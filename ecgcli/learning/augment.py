@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ecgcli.choices import Augment
+from ecgcli.choices.augment import Augment
 from ecgcli.learning.stretch import before_padding, stretched
 
 WANDER_RATES = (0.1, 0.5)

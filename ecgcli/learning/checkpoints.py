@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from ecgcli.choices import TrainerChoice
+from ecgcli.choices.trainer import TrainerChoice
 from ecgcli.files import whole
 
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import ConfusionMatrix
 
-from ecgcli.choices import Augment, Optimizer
+from ecgcli.choices.augment import Augment
+from ecgcli.choices.optimizer import Optimizer
 from ecgcli.learning.augment import augmented
 from ecgcli.learning.datamodule import Batch, BeatData
 from ecgcli.learning.losses import TrainingLoss

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ecgcli.choices import BaselineCnn, Cnn
+from ecgcli.choices.model import BaselineCnn, Cnn
 from ecgcli.errors import EcgError
 from ecgcli.learning.layers import ACTIVATIONS, Fusion, normalisation, over_time
 

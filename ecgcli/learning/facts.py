@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from ecgcli.choices import Choice, Network, Size
+from ecgcli.choices import Choice, Size
+from ecgcli.choices.model import Network
 from ecgcli.config import parse
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.calibration import Calibration

@@ -18,7 +18,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
-from ecgcli.choices import CsvLog, MlflowLog, TensorBoardLog, WandbLog
+from ecgcli.choices.logger import CsvLog, MlflowLog, TensorBoardLog, WandbLog
 from ecgcli.config import TrainConfig, identity
 from ecgcli.errors import EcgError
 from ecgcli.files import write_json

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ecgcli.choices import ClassBalanced, CrossEntropy, Focal, LogitAdjusted, Loss
+from ecgcli.choices.loss import ClassBalanced, CrossEntropy, Focal, LogitAdjusted, Loss
 
 
 class TrainingLoss:

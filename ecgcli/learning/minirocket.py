@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ecgcli.choices import Minirocket
+from ecgcli.choices.model import Minirocket
 from ecgcli.errors import EcgError
 from ecgcli.learning.layers import Fusion
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ecgcli.choices import Mlp
+from ecgcli.choices.model import Mlp
 from ecgcli.learning.layers import RunningScale, expected
 
 

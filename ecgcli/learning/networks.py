@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ecgcli.choices import BaselineCnn, Cnn, Convnext, Minirocket, Mlp, Network, Resnet
+from ecgcli.choices.model import BaselineCnn, Cnn, Convnext, Minirocket, Mlp, Network, Resnet
 from ecgcli.learning.cnn import BaselineNetwork, ConvNetwork
 from ecgcli.learning.convnext import ConvNextNetwork
 from ecgcli.learning.minirocket import MinirocketNetwork

@@ -9,7 +9,7 @@ import torch
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import LambdaLR
 
-from ecgcli.choices import AdamW, Optimizer
+from ecgcli.choices.optimizer import AdamW, Optimizer
 
 
 def build_optimizer(choice: Optimizer, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:

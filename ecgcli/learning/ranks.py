@@ -30,7 +30,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from ecgcli.choices import TrainerChoice
+from ecgcli.choices.trainer import TrainerChoice
 from ecgcli.config import TrainConfig, plain
 from ecgcli.errors import EcgError
 from ecgcli.learning.devices import device

@@ -7,7 +7,7 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ecgcli.choices import Resnet
+from ecgcli.choices.model import Resnet
 from ecgcli.errors import EcgError
 from ecgcli.learning.layers import Fusion, TimeBins, over_time
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ecgcli.choices import Stage
+from ecgcli.choices.sampling import Stage
 
 Index = npt.NDArray[np.int64]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ecgcli.beats.protocol import Part, labels
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import Imbalanced, Rebalanced, Stage, TwoStage
+from ecgcli.choices.sampling import Imbalanced, Rebalanced, Stage, TwoStage
 from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
 

@@ -15,7 +15,9 @@ from ecgcli.beats.audit import Shared, audit, check
 from ecgcli.beats.protocol import Part, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import CentredBeat, InterPatient, Mitdb
+from ecgcli.choices.beat import CentredBeat
+from ecgcli.choices.data import Mitdb
+from ecgcli.choices.protocol import InterPatient
 from ecgcli.errors import EcgError
 
 

@@ -19,7 +19,7 @@ from ecgcli.beats.quality import quality
 from ecgcli.beats.rhythm import LONGEST, SHORTEST
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import CentredBeat
+from ecgcli.choices.beat import CentredBeat
 from ecgcli.recordings.aami import BEAT_SYMBOLS
 from ecgcli.recordings.record import Annotations, Record
 from ecgcli.recordings.wfdb_io import read_record, write_record

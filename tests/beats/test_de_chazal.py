@@ -14,7 +14,8 @@ from ecgcli.beats.audit import audit
 from ecgcli.beats.protocol import DS1, DS2, labels, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import InterPatientStrict, Mitdb
+from ecgcli.choices.data import Mitdb
+from ecgcli.choices.protocol import InterPatientStrict
 from ecgcli.errors import EcgError
 from ecgcli.recordings.wfdb_io import read_record
 from tests.beats.test_protocol import CENTRED, MITBIH, a_table, inter_patient, sides

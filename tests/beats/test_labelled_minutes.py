@@ -14,7 +14,8 @@ from ecgcli.beats.audit import audit
 from ecgcli.beats.protocol import DS2, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import LabelledMinutes, Mitdb
+from ecgcli.choices.data import Mitdb
+from ecgcli.choices.protocol import LabelledMinutes
 from ecgcli.errors import EcgError
 from tests.beats.test_protocol import CENTRED, MITBIH, a_table, inter_patient
 

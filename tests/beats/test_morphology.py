@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ecgcli.beats.morphology import HALF, morphology_features, morphology_names, usual_beats
 from ecgcli.beats.segment import Segmenter
-from ecgcli.choices import CentredBeat
+from ecgcli.choices.beat import CentredBeat
 from ecgcli.recordings.aami import BEAT_SYMBOLS
 from ecgcli.recordings.wfdb_io import read_record
 

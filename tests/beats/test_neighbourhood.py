@@ -10,7 +10,7 @@ import pytest
 from ecgcli.beats.from_records import Recording, recordings_of
 from ecgcli.beats.neighbourhood import stretches
 from ecgcli.beats.sources import demo_folder, recordings
-from ecgcli.choices import Demo, Kaggle, Mitdb, Table, Wfdb
+from ecgcli.choices.data import Demo, Kaggle, Mitdb, Table, Wfdb
 from ecgcli.recordings.record import Annotations, Record
 from ecgcli.recordings.wfdb_io import write_record
 

@@ -18,7 +18,9 @@ from ecgcli.beats.neighbours import Memory, memory, near_between, nearest, relat
 from ecgcli.beats.protocol import Part, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import CentredBeat, InterPatient, Kaggle, KaggleBeat, KaggleProtocol, Mitdb
+from ecgcli.choices.beat import CentredBeat, KaggleBeat
+from ecgcli.choices.data import Kaggle, Mitdb
+from ecgcli.choices.protocol import InterPatient, KaggleProtocol
 
 
 def a_table(signal: np.ndarray, label: np.ndarray, record: np.ndarray, leads: int | None = None) -> BeatTable:

@@ -19,7 +19,8 @@ from ecgcli.beats.overview import intervals_before, overview
 from ecgcli.beats.rhythm import LONGEST, SHORTEST
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import CentredBeat, Mitdb
+from ecgcli.choices.beat import CentredBeat
+from ecgcli.choices.data import Mitdb
 from ecgcli.recordings.wfdb_io import read_record
 
 CLASSES = ("N", "S", "V", "F")

@@ -16,7 +16,9 @@ from ecgcli.beats.protocol import DS1, DS2, Part, labels, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.subjects import hold_out
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import BySubject, CentredBeat, InterPatient, IntraPatient, KaggleProtocol, Mitdb
+from ecgcli.choices.beat import CentredBeat
+from ecgcli.choices.data import Mitdb
+from ecgcli.choices.protocol import BySubject, InterPatient, IntraPatient, KaggleProtocol
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import CLASS_MAPS, CLASSES
 

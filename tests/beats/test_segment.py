@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ecgcli.beats.morphology import MORPHOLOGY_CONTEXT, morphology_names, usual_beats
 from ecgcli.beats.rhythm import RHYTHM_CONTEXT, RHYTHM_NAMES, rhythm_features
 from ecgcli.beats.segment import Segmenter
-from ecgcli.choices import CentredBeat, KaggleBeat
+from ecgcli.choices.beat import CentredBeat, KaggleBeat
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import BEAT_SYMBOLS
 from ecgcli.recordings.wfdb_io import read_record

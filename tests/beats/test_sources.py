@@ -19,7 +19,8 @@ import pytest
 from ecgcli.beats import sources
 from ecgcli.beats.sources import beats, cache_dir, cache_size, clean_cache, data_dir, demo_folder
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import CentredBeat, Demo, Kaggle, KaggleBeat, Mitdb
+from ecgcli.choices.beat import CentredBeat, KaggleBeat
+from ecgcli.choices.data import Demo, Kaggle, Mitdb
 from ecgcli.errors import EcgError
 from ecgcli.recordings.record import Annotations, Record
 from ecgcli.recordings.wfdb_io import read_record, write_record
@@ -315,7 +316,7 @@ def test_mapping_the_beats_loads_no_reader(cache: Path, data: Path) -> None:
     beats(MITDB, centred(), data)
     program = (
         "import json, sys; from pathlib import Path; from ecgcli.beats.sources import beats;"
-        "from ecgcli.choices import CentredBeat, Mitdb;"
+        "from ecgcli.choices.beat import CentredBeat; from ecgcli.choices.data import Mitdb;"
         f"beat = CentredBeat.model_validate_json({centred().model_dump_json()!r});"
         f"beats(Mitdb(name='mitdb', class_map='aami'), beat, Path({str(data)!r}));"
         "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"

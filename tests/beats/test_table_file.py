@@ -18,7 +18,8 @@ from ecgcli.beats.rhythm import RHYTHM_NAMES, rhythm_features
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import GivenBeat, Table
+from ecgcli.choices.beat import GivenBeat
+from ecgcli.choices.data import Table
 from ecgcli.errors import EcgError
 
 GIVEN = GivenBeat(name="given", rate=250.0, scaling="none")

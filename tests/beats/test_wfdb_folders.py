@@ -13,7 +13,8 @@ from ecgcli.beats.folders import subject_table
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.sources import beats, clean_cache
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import CentredBeat, GivenBeat, Mitdb, Table, Wfdb, folder_name
+from ecgcli.choices.beat import CentredBeat, GivenBeat
+from ecgcli.choices.data import Mitdb, Table, Wfdb, folder_name
 from ecgcli.errors import EcgError
 from ecgcli.recordings.record import Annotations, Record
 from ecgcli.recordings.wfdb_io import read_record, write_record

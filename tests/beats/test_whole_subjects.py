@@ -17,7 +17,8 @@ from ecgcli.beats.protocol import DS1, DS2, Part, labels, parts, pooled
 from ecgcli.beats.sources import beats
 from ecgcli.beats.subjects import subject_folds
 from ecgcli.beats.table import UNKNOWN, BeatTable
-from ecgcli.choices import CrossDatabase, KFold, Mitdb
+from ecgcli.choices.data import Mitdb
+from ecgcli.choices.protocol import CrossDatabase, KFold
 from ecgcli.errors import EcgError
 from ecgcli.recordings.aami import CLASSES
 from tests.beats.test_protocol import CENTRED, MITBIH, a_table, by_subject, of_unknown_origin, sides, subjects

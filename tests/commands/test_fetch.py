@@ -24,7 +24,7 @@ from ecgcli.beats.kaggle_recipe import RECORDS, beats_of, cut, read
 from ecgcli.beats.kaggle_trace import load_trace
 from ecgcli.beats.protocol import parts
 from ecgcli.beats.sources import beats
-from ecgcli.choices import CrossDatabase
+from ecgcli.choices.protocol import CrossDatabase
 from ecgcli.cli import conf_dir
 from ecgcli.commands.fetch import fetch
 from ecgcli.commands.other_data import trained_on

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ecgcli.choices import Space
+from ecgcli.choices.space import Space
 from ecgcli.cli import conf_dir, main
 from ecgcli.commands import search
 from ecgcli.commands import study as shared

@@ -13,15 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from ecgcli.choices import (
-    Argmax,
-    CalibrationChoice,
-    Choice,
-    CostPoint,
-    PointChoice,
-    PrecisionPoint,
-    SensitivityPoint,
-)
+from ecgcli.choices import Choice
+from ecgcli.choices.calibration import CalibrationChoice
+from ecgcli.choices.operating_point import Argmax, CostPoint, PointChoice, PrecisionPoint, SensitivityPoint
 from ecgcli.config import parse, plain
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.metrics import error_budget, score

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgcli.beats.segment import Segmenter
-from ecgcli.choices import CentredBeat
+from ecgcli.choices.beat import CentredBeat
 from ecgcli.learning.attribution import attribute, attribute_table, flat, reads_signal
 from ecgcli.learning.model import Model, ModelFacts, NetworkFacts
 from ecgcli.learning.tasks import ANOMALY

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ecgcli.choices import Augment
+from ecgcli.choices.augment import Augment
 from ecgcli.learning.augment import augment, augmented, mix
 from tests.conftest import train_config
 

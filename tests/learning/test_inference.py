@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecgcli.choices import Cnn, Network, Resnet
+from ecgcli.choices.model import Cnn, Network, Resnet
 from ecgcli.learning.inference import Ready, folded
 from ecgcli.learning.networks import build
 from tests.learning.test_model import CNN

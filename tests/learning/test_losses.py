@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from ecgcli.choices import ClassBalanced, CrossEntropy, Focal, LogitAdjusted
+from ecgcli.choices.loss import ClassBalanced, CrossEntropy, Focal, LogitAdjusted
 from ecgcli.learning.losses import TrainingLoss, effective_number_weights, focal
 
 COUNTS = torch.tensor([9000, 300, 600, 100])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ecgcli.choices import Minirocket
+from ecgcli.choices.model import Minirocket
 from ecgcli.learning.minirocket import GAIN, KERNELS, MinirocketNetwork, dilations
 
 

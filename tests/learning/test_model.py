@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgcli.beats.segment import Segmenter
-from ecgcli.choices import CentredBeat, Cnn
+from ecgcli.choices.beat import CentredBeat
+from ecgcli.choices.model import Cnn
 from ecgcli.errors import EcgError
 from ecgcli.learning.model import Model, ModelFacts, NetworkFacts, compose
 from ecgcli.learning.networks import build

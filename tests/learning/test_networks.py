@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ecgcli.choices import BaselineCnn, Cnn, Network
+from ecgcli.choices.model import BaselineCnn, Cnn, Network
 from ecgcli.errors import EcgError
 from ecgcli.learning.cnn import Block
 from ecgcli.learning.convnext import ConvNextBlock

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecgcli.choices import AdamW, Sgd
+from ecgcli.choices.optimizer import AdamW, Sgd
 from ecgcli.learning.optim import build_optimizer, build_schedule
 
 

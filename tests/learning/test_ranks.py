@@ -15,7 +15,7 @@ import torch
 from ecgcli.beats.protocol import Part, parts
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import Stage
+from ecgcli.choices.sampling import Stage
 from ecgcli.commands.train import train
 from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError

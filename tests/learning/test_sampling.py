@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgcli.choices import Stage
+from ecgcli.choices.sampling import Stage
 from ecgcli.learning.sampling import Stream, class_weights
 
 LABEL = np.repeat([0, 1, 2], [8000, 400, 100])

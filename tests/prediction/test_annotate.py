@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgcli.beats.segment import Segmenter
-from ecgcli.choices import Beat, CentredBeat, GivenBeat, KaggleBeat
+from ecgcli.choices.beat import Beat, CentredBeat, GivenBeat, KaggleBeat
 from ecgcli.errors import EcgError
 from ecgcli.learning.facts import ModelFacts
 from ecgcli.prediction import annotate as module

@@ -17,7 +17,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ecgcli.choices import Argmax, SensitivityPoint
+from ecgcli.choices.operating_point import Argmax, SensitivityPoint
 from ecgcli.commands.certainty import certainty
 from ecgcli.evaluation.calibration import calibrate, fit_calibration
 from ecgcli.evaluation.metrics import error_budget, score

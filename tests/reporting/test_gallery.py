@@ -15,7 +15,8 @@ from ecgcli.beats.from_records import Recording, recordings_of
 from ecgcli.beats.segment import Segmenter
 from ecgcli.beats.sources import beats
 from ecgcli.beats.table import BeatTable
-from ecgcli.choices import CentredBeat, Wfdb
+from ecgcli.choices.beat import CentredBeat
+from ecgcli.choices.data import Wfdb
 from ecgcli.evaluation.mistakes import most_confident_mistakes
 from ecgcli.recordings.record import Annotations, Record
 from ecgcli.recordings.wfdb_io import write_record

@@ -285,7 +285,7 @@ def test_of_many_classes_the_most_frequent_mistakes_are_listed() -> None:
 
 @pytest.mark.usefixtures("unpainted")
 def test_classes_with_a_target_show_what_every_part_gave() -> None:
-    from ecgcli.choices import SensitivityPoint
+    from ecgcli.choices.operating_point import SensitivityPoint
 
     point = SensitivityPoint(name="sensitivity", of=("S", "F"), target=(0.8, 0.9))
     facts = run(point)
