@@ -128,6 +128,7 @@ def _run(word: str, arguments: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     from ecgcli import config
+    from ecgcli.parsing import parse
     from ecgcli.runs import sweep_folder
 
     os.environ["ECG_COMMAND"] = word
@@ -154,7 +155,7 @@ def _run(word: str, arguments: list[str]) -> int:
                 values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
             if grid and values.get("test") is None:
                 values["test"] = False  # of a grid, unless the user opens the test parts
-            parsed = config.parse(getattr(config, command.config), values)
+            parsed = parse(getattr(config, command.config), values)
             if grid:
                 outcome = import_module("ecgcli.commands.grid").job(parsed)
             else:
@@ -241,9 +242,10 @@ def _one_line(error: Exception) -> str | None:
 def _configuration_fault(word: str, error: Exception) -> str:
     """One line from Hydra's messages: the setting, and what would be right."""
     from ecgcli import config
+    from ecgcli.parsing import settings
 
     text = str(error)
-    known = config.settings(getattr(config, COMMANDS[word].config))
+    known = settings(getattr(config, COMMANDS[word].config))
     if isinstance(error, EcgError):
         return text
     if found := re.search(r"Missing mandatory value: (\S+)", text):

@@ -34,9 +34,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgcli import __version__
-from ecgcli.config import TrainConfig, identity, parse, plain
+from ecgcli.config import TrainConfig, identity
 from ecgcli.errors import BeingWritten, EcgError
 from ecgcli.files import as_typed, whole_folder, write_json
+from ecgcli.parsing import parse, plain
 
 if TYPE_CHECKING:
     import numpy as np

@@ -27,7 +27,8 @@ from ecgcli.recordings.wfdb_io import read_record, record_names
 ONE_PASS = ("trainer.epochs=1", "trainer.accelerator=cpu", "trainer.progress=none")
 TABLE_ALONE = (
     "import sys; from pathlib import Path; from ecgcli.beats.sources import beats; "
-    "from ecgcli.choices.data import Wfdb; from ecgcli.config import TrainConfig, parse; import json; "
+    "from ecgcli.choices.data import Wfdb; from ecgcli.config import TrainConfig; "
+    "from ecgcli.parsing import parse; import json; "
     "config = parse(TrainConfig, json.loads(sys.argv[1])); "
     "print(len(beats(config.data, config.beat, Path('.'))))"
 )

@@ -20,7 +20,8 @@ import torch
 
 from ecgcli.beats.protocol import parts
 from ecgcli.beats.sources import beats
-from ecgcli.config import TrainConfig, parse
+from ecgcli.config import TrainConfig
+from ecgcli.parsing import parse
 
 GOALS = {"baseline": {"accuracy": 0.970}, "resnet": {"accuracy": 0.9886, "macro_f1": 0.929}}
 RECIPES = {"baseline": "kaggle_quick", "resnet": "kaggle_cnn"}

@@ -117,7 +117,8 @@ def compose_values(*overrides: str, command: str = "train") -> dict[str, Any]:
 
 def train_config(*overrides: str) -> TrainConfig:
     """The configuration of `ecg train <overrides>`."""
-    from ecgcli.config import TrainConfig, parse
+    from ecgcli.config import TrainConfig
+    from ecgcli.parsing import parse
 
     return parse(TrainConfig, compose_values(*overrides))
 

@@ -10,9 +10,10 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from ecgcli.config import TrainConfig, parse, plain
+from ecgcli.config import TrainConfig
 from ecgcli.evaluation.metrics import score
 from ecgcli.files import write_json
+from ecgcli.parsing import parse, plain
 from ecgcli.runs import FORMAT, RESULTS_VERSION, Run, run_name
 from tests.conftest import compose_values
 

@@ -11,8 +11,8 @@ import yaml
 
 import ecgcli.choices
 from ecgcli.cli import COMMANDS, conf_dir
-from ecgcli.config import MACHINE_FIELDS, TrainConfig, identity, parse, plain, settings
-from ecgcli.errors import EcgError
+from ecgcli.config import MACHINE_FIELDS, TrainConfig, identity
+from ecgcli.parsing import parse, plain, settings
 from tests.conftest import compose_values
 
 GROUPS = sorted(path.name for path in conf_dir().iterdir() if path.is_dir())
@@ -110,35 +110,3 @@ def test_a_setting_that_came_later_renames_no_run_that_does_without_it() -> None
     assert "stretches" not in named["model"]
     used = parse(TrainConfig, compose_values("data=kaggle", "model.stretches=[1,1.1]"))
     assert identity(used, unused=False)["model"] == {**named["model"], "stretches": [1.0, 1.1]}
-
-
-def test_a_configuration_from_elsewhere_names_no_code(tmp_path: Path) -> None:
-    values = compose_values()
-    values["model"] = {"_target_": "pathlib.Path.write_text", "name": "cnn"}
-    with pytest.raises(EcgError, match=r"unknown setting model\._target_"):
-        parse(TrainConfig, values)
-
-
-CONTRADICTIONS = {
-    "trainer.early_stopping=2": "trainer.early_stopping contradicts optimizer.schedule=one_cycle",
-    "loss=class_balanced sampling=rebalanced sampling.method=class_weights": "both make up for rare classes",
-    "data=mitdb protocol.folds=null select=best": "leaves no validation part, which select=best needs",
-    "data=mitdb protocol.folds=null test=false": "leaves no validation part, which test=false needs",
-    "data=mitdb protocol.folds=null trainer.early_stopping=2 optimizer.schedule=constant": (
-        "leaves no validation part, which trainer.early_stopping needs"
-    ),
-    "data=kaggle beat.rhythm=true": "its rows are single beats in no order",
-    "augment=standard augment.stretch=0.1": "moves R away from its place in windows of beat=centred",
-    "model.stretches=[1,1.1]": "model.stretches moves R away from its place in windows of beat=centred",
-    "augment=standard augment.rhythm=0.1": "it needs beat.rhythm=true",
-    "beat.rhythm_prior=true": "beat.rhythm_prior judges the rhythm: it needs beat.rhythm=true",
-    "data=table data.path=x.csv beat=centred": "use beat=given",
-}
-
-
-@pytest.mark.parametrize("overrides", CONTRADICTIONS)
-def test_settings_that_contradict_each_other_are_refused_with_what_to_use(overrides: str) -> None:
-    values = compose_values(*overrides.split())
-    with pytest.raises(EcgError) as refused:
-        parse(TrainConfig, values)
-    assert CONTRADICTIONS[overrides] in str(refused.value)

@@ -21,8 +21,8 @@ from ecgcli.config import (
     ScoreConfig,
     SearchConfig,
     TrainConfig,
-    parse,
 )
+from ecgcli.parsing import parse
 from tests.conftest import REAL_DATA, ROOT, compose_values
 
 FILLED_IN = {"<sampling>": "two_stage", "<data>": "mitdb"}

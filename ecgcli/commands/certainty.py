@@ -11,7 +11,7 @@ import pandas as pd
 from ecgcli.beats.part import Part
 from ecgcli.beats.table import BeatTable
 from ecgcli.choices.calibration import NoCalibration
-from ecgcli.config import TrainConfig, plain
+from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.bootstrap import intervals
 from ecgcli.evaluation.by_circumstance import by_circumstance
@@ -27,6 +27,7 @@ from ecgcli.evaluation.patients import dominated, per_patient, without_each
 from ecgcli.evaluation.predictions import NORMAL, labels, probabilities
 from ecgcli.evaluation.review import review_share, review_threshold, risk_coverage
 from ecgcli.evaluation.trade_off import point_costs, trade_off_curve
+from ecgcli.parsing import plain
 from ecgcli.runs import Run
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from ecgcli.commands.certainty import settle, uncalibrated
-from ecgcli.config import plain
 from ecgcli.errors import EcgError
 from ecgcli.models import described, open_model
+from ecgcli.parsing import plain
 from ecgcli.runs import Run
 
 if TYPE_CHECKING:

@@ -22,10 +22,11 @@ from ecgcli.commands import study as shared
 from ecgcli.commands.search_results import conclude
 from ecgcli.commands.search_space import distributions, of_train, searched, trial_config, typed
 from ecgcli.commands.train import finish
-from ecgcli.config import SearchConfig, TrainConfig, identity, parse, plain
+from ecgcli.config import SearchConfig, TrainConfig, identity
 from ecgcli.errors import BeingWritten, EcgError
 from ecgcli.evaluation.goals import Goal, check_goals, goal, reached
 from ecgcli.files import write_json
+from ecgcli.parsing import parse, plain
 from ecgcli.reporting.search_page import said
 from ecgcli.runs import OUTPUTS, RESULTS_VERSION, Run, command_line, run_name
 

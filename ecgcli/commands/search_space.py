@@ -14,8 +14,9 @@ from hydra.core.object_type import ObjectType
 from omegaconf import OmegaConf
 
 from ecgcli.choices.space import Space
-from ecgcli.config import MACHINE_FIELDS, TrainConfig, parse, plain, settings
+from ecgcli.config import MACHINE_FIELDS, TrainConfig
 from ecgcli.errors import EcgError
+from ecgcli.parsing import parse, plain, settings
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

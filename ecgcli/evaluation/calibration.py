@@ -41,7 +41,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Calibration(Choice):
-    """How probabilities are corrected. Plain data: `ecgcli.config.plain` and `parse` write and read it.
+    """How probabilities are corrected. Plain data: `ecgcli.parsing.plain` and `parse` write and read it.
 
     Attributes:
         method: what was fitted; `none` for the identity.

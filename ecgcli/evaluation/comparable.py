@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from ecgcli.config import plain
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.recipes import NO_PART, settings
+from ecgcli.parsing import plain
 from ecgcli.runs import RESULTS_VERSION, Run
 
 TEST_APART = ("kaggle", "inter_patient", "inter_patient_strict", "cross_database")

@@ -49,7 +49,7 @@ class Threshold(Choice):
 
 
 class OperatingPoint(Choice):
-    """How decisions are made. Plain data: `ecgcli.config.plain` and `parse` write and read it.
+    """How decisions are made. Plain data: `ecgcli.parsing.plain` and `parse` write and read it.
 
     Attributes:
         name: the kind of operating point.

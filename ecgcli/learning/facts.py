@@ -15,11 +15,11 @@ from pydantic import Field
 
 from ecgcli.choices import Choice, Size
 from ecgcli.choices.model import Network
-from ecgcli.config import parse
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.calibration import Calibration
 from ecgcli.evaluation.operating_point import OperatingPoint, Probability
 from ecgcli.learning.tasks import ANOMALY
+from ecgcli.parsing import parse
 
 FORMAT = 1
 

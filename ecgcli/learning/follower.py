@@ -17,11 +17,12 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from ecgcli.beats.protocol import parts
 from ecgcli.beats.sources import beats, data_dir
-from ecgcli.config import TrainConfig, parse
+from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
 from ecgcli.learning.fit import fit_as
 from ecgcli.learning.progress import quiet_libraries
 from ecgcli.learning.ranks import World, connected, torchrun_store, under_torchrun
+from ecgcli.parsing import parse
 
 _A_MONTH = timedelta(days=30)
 

@@ -31,9 +31,10 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from ecgcli.choices.trainer import TrainerChoice
-from ecgcli.config import TrainConfig, plain
+from ecgcli.config import TrainConfig
 from ecgcli.errors import EcgError
 from ecgcli.learning.devices import device
+from ecgcli.parsing import plain
 
 FOLLOWER = (sys.executable, "-m", "ecgcli.learning.follower")
 """Command of a process that follows."""

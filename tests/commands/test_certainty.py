@@ -13,9 +13,10 @@ from ecgcli.beats.protocol import DS1, DS2
 from ecgcli.commands.certainty import uncalibrated
 from ecgcli.commands.evaluate import evaluate
 from ecgcli.commands.train import train
-from ecgcli.config import EvalConfig, parse
+from ecgcli.config import EvalConfig
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.metrics import score
+from ecgcli.parsing import parse
 from ecgcli.recordings.simulate import simulate
 from ecgcli.recordings.wfdb_io import write_record
 from ecgcli.runs import Run, run_name

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 from ecgcli.commands.compare import asked_for, compare, found_runs
-from ecgcli.config import CompareConfig, parse
+from ecgcli.config import CompareConfig
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.comparison import rows_of
+from ecgcli.parsing import parse
 from ecgcli.runs import Run
 from tests.conftest import compose_values
 from tests.made_up_runs import made_up_beats, made_up_run

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ecgcli.commands.describe import describe
-from ecgcli.config import DescribeConfig, parse
+from ecgcli.config import DescribeConfig
 from ecgcli.errors import EcgError
+from ecgcli.parsing import parse
 from ecgcli.recordings.simulate import write_demo
 from tests.conftest import compose_values
 

@@ -17,10 +17,11 @@ from ecgcli.commands.ensemble import ensemble, ensemble_name, mean, open_runs
 from ecgcli.commands.evaluate import evaluate
 from ecgcli.commands.export import export
 from ecgcli.commands.train import train
-from ecgcli.config import EvalConfig, ExportConfig, parse
+from ecgcli.config import EvalConfig, ExportConfig
 from ecgcli.errors import EcgError
 from ecgcli.learning.onnx_model import OnnxModel
 from ecgcli.models import open_model
+from ecgcli.parsing import parse
 from ecgcli.runs import Run, run_name
 from tests.conftest import TINY, compose_values, train_config
 

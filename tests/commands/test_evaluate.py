@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ecgcli.commands.evaluate import evaluate
-from ecgcli.config import EvalConfig, parse
+from ecgcli.config import EvalConfig
 from ecgcli.errors import EcgError
+from ecgcli.parsing import parse
 from ecgcli.runs import Run
 from tests.conftest import compose_values
 

@@ -13,10 +13,11 @@ from ecgcli.beats.rhythm import RHYTHM_NAMES
 from ecgcli.commands import beats_at_hand
 from ecgcli.commands.beats_at_hand import beats_of, simulated_beats
 from ecgcli.commands.export import export
-from ecgcli.config import ExportConfig, parse
+from ecgcli.config import ExportConfig
 from ecgcli.errors import EcgError
 from ecgcli.learning.facts import ModelFacts
 from ecgcli.models import open_model
+from ecgcli.parsing import parse
 from ecgcli.runs import Run
 from tests.conftest import compose_values
 

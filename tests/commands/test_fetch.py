@@ -28,8 +28,9 @@ from ecgcli.choices.protocol import CrossDatabase
 from ecgcli.cli import conf_dir
 from ecgcli.commands.fetch import fetch
 from ecgcli.commands.other_data import trained_on
-from ecgcli.config import FetchConfig, parse
+from ecgcli.config import FetchConfig
 from ecgcli.errors import EcgError
+from ecgcli.parsing import parse
 from ecgcli.recordings.physionet import DATABASES
 from ecgcli.recordings.wfdb_io import SHARED_SUBJECTS, read_record
 from tests.beats.test_wfdb_folders import a_record, put, wfdb

@@ -12,7 +12,8 @@ from ecgcli.beats.protocol import parts
 from ecgcli.beats.sources import beats
 from ecgcli.commands.evaluate import evaluate
 from ecgcli.commands.train import train
-from ecgcli.config import EvalConfig, parse
+from ecgcli.config import EvalConfig
+from ecgcli.parsing import parse
 from ecgcli.runs import Run, run_name
 from tests.conftest import TINY, compose_values, train_config
 

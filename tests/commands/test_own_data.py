@@ -19,8 +19,9 @@ from ecgcli.beats.part import Part
 from ecgcli.commands.evaluate import evaluate
 from ecgcli.commands.other_data import other_table, trained_on, unseen
 from ecgcli.commands.train import train
-from ecgcli.config import EvalConfig, parse
+from ecgcli.config import EvalConfig
 from ecgcli.errors import EcgError
+from ecgcli.parsing import parse
 from ecgcli.recordings.simulate import simulate
 from ecgcli.recordings.wfdb_io import write_record
 from ecgcli.runs import Run, run_name

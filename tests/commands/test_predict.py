@@ -18,11 +18,12 @@ import wfdb
 from ecgcli.beats.segment import Segmenter
 from ecgcli.commands.export import export
 from ecgcli.commands.predict import SERVED, SHIPPED, predict, seen
-from ecgcli.config import ExportConfig, PredictConfig, parse
+from ecgcli.config import ExportConfig, PredictConfig
 from ecgcli.errors import EcgError
 from ecgcli.learning.facts import read_facts
 from ecgcli.learning.model import Model
 from ecgcli.learning.onnx_model import OnnxModel
+from ecgcli.parsing import parse
 from ecgcli.recordings.aami import BEAT_SYMBOLS
 from ecgcli.recordings.example import example
 from ecgcli.recordings.simulate import write_demo

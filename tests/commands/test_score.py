@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgcli.commands.score import score, seconds
-from ecgcli.config import ScoreConfig, parse
+from ecgcli.config import ScoreConfig
 from ecgcli.errors import EcgError
+from ecgcli.parsing import parse
 
 
 def config(reference: Path, test: Path, **changes: Any) -> ScoreConfig:

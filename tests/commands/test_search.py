@@ -21,8 +21,9 @@ from ecgcli.cli import conf_dir, main
 from ecgcli.commands import search
 from ecgcli.commands import study as shared
 from ecgcli.commands.search_space import distributions, typed
-from ecgcli.config import SearchConfig, TrainConfig, parse
+from ecgcli.config import SearchConfig, TrainConfig
 from ecgcli.evaluation.goals import goal
+from ecgcli.parsing import parse
 from ecgcli.runs import run_name
 from tests.commands.test_resume import WARM
 from tests.conftest import ROOT, TINY, compose_values, train_config

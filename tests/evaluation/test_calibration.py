@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as sk
 
-from ecgcli.config import parse, plain
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.calibration import (
     Calibration,
@@ -23,6 +22,7 @@ from ecgcli.evaluation.calibration import (
     fit_calibration,
     reliability_bins,
 )
+from ecgcli.parsing import parse, plain
 
 CLASSES = ("N", "S", "V", "F")
 Floats = npt.NDArray[np.float64]

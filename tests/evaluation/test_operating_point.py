@@ -16,7 +16,6 @@ from sklearn import metrics as sk
 from ecgcli.choices import Choice
 from ecgcli.choices.calibration import CalibrationChoice
 from ecgcli.choices.operating_point import Argmax, CostPoint, PointChoice, PrecisionPoint, SensitivityPoint
-from ecgcli.config import parse, plain
 from ecgcli.errors import EcgError
 from ecgcli.evaluation.metrics import error_budget, score
 from ecgcli.evaluation.operating_point import (
@@ -28,6 +27,7 @@ from ecgcli.evaluation.operating_point import (
 )
 from ecgcli.evaluation.predictions import by_record, decisions
 from ecgcli.evaluation.trade_off import missed_at_matched, point_costs, trade_off_curve
+from ecgcli.parsing import parse, plain
 
 CLASSES = ("N", "S", "V")
 Floats = npt.NDArray[np.float64]
