@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgcli.cli import COMMANDS, EXAMPLES, _quoted
+from ecgcli.cli import COMMANDS, EXAMPLES
+from ecgcli.command_line import quoted
 from ecgcli.config import (
     CompareConfig,
     DescribeConfig,
@@ -66,7 +67,7 @@ def test_a_shown_command_is_one_that_the_program_takes(line: str) -> None:
         if argument in ("-m", "--cfg", "job"):
             continue
         overrides.append(f"{key}={value}" if value.startswith(("[", "{")) else f"{key}={value.split(',')[0]}")
-    values = compose_values(*_quoted(word, overrides), command=word)
+    values = compose_values(*quoted(word, overrides), command=word)
     if word in ("eval", "fetch"):
         values = {key: value for key, value in values.items() if key not in ("beat", "protocol")}
     configs = {"train": TrainConfig, "eval": EvalConfig, "score": ScoreConfig, "info": InfoConfig}
