@@ -145,5 +145,8 @@ def add_graph(folder: Path, network: torch.nn.Module, inputs: tuple[torch.Tensor
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.suppress(RuntimeError),
     ):
-        warnings.simplefilter("ignore")
+        # The writer has no other way than torch.jit.trace, which torch calls deprecated, and which warns that
+        # the trace holds for these inputs alone, as networks check how many features they get. So it does.
+        warnings.filterwarnings("ignore", message="`torch.jit.trace")
+        warnings.filterwarnings("ignore", message="Converting a tensor to a Python boolean")
         writer.add_graph(network, inputs)
