@@ -12,7 +12,8 @@ from pathlib import Path
 from ecgcli.config import CompareConfig
 from ecgcli.errors import EcgError
 from ecgcli.evaluation import comparable
-from ecgcli.evaluation.comparison import Row, compared, rows_of
+from ecgcli.evaluation.comparison import compared
+from ecgcli.evaluation.rows import Row, rows_of
 from ecgcli.files import as_typed, whole_folder
 from ecgcli.reporting.compare_files import FILES, write_comparison
 from ecgcli.reporting.compare_terminal import print_comparison

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ecgcli.evaluation.comparable import name as run_name
-from ecgcli.evaluation.comparison import Comparison, mean
+from ecgcli.evaluation.comparison import Comparison
+from ecgcli.evaluation.rows import mean
 from ecgcli.files import write_json, write_text
 from ecgcli.reporting import compare_tables as told
 from ecgcli.reporting import latex, page

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecgcli.evaluation.comparison import Comparison, Score
+from ecgcli.evaluation.comparison import Comparison
+from ecgcli.evaluation.rows import Score
 from ecgcli.reporting import compare_plots as plots
 from ecgcli.reporting import compare_tables as told
 from ecgcli.reporting import page

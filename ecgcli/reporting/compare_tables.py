@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ecgcli.evaluation.comparable import name as run_name
-from ecgcli.evaluation.comparison import Comparison, Difference, Row, Score, mean
+from ecgcli.evaluation.comparison import Comparison
+from ecgcli.evaluation.differences import Difference
 from ecgcli.evaluation.recipes import differing
+from ecgcli.evaluation.rows import Row, Score, mean
 from ecgcli.reporting import tables
 from ecgcli.reporting.headline import FEW_PATIENTS
 from ecgcli.reporting.tables import Rows, part_name, spread

@@ -16,7 +16,7 @@ import pytest
 from ecgcli.commands.compare import asked_for, compare, found_runs
 from ecgcli.config import CompareConfig
 from ecgcli.errors import EcgError
-from ecgcli.evaluation.comparison import rows_of
+from ecgcli.evaluation.rows import rows_of
 from ecgcli.parsing import parse
 from ecgcli.runs import Run
 from tests.conftest import compose_values
