@@ -137,6 +137,8 @@ class PredictConfig(Choice):
     units: Literal["mV", "uV", "V"] | None
     leads: tuple[str, ...] | None
     peaks: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] | None
+    adapt: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] | None
+    adapt_minutes: Annotated[float, Field(gt=0)]
     annotator: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
     table: Literal["csv", "parquet"]
     page: bool

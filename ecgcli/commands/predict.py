@@ -18,11 +18,11 @@ from ecgcli.config import PredictConfig
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed, whole
 from ecgcli.models import Opening, open_beside
-from ecgcli.prediction.annotate import Classifier, Progress, annotate
+from ecgcli.prediction.annotate import Classifier, Labels, Progress, annotate
 from ecgcli.prediction.annotated import AnnotatedRecording
 from ecgcli.prediction.events import Summary, summarise
 from ecgcli.prediction.write import summary_values, write
-from ecgcli.recordings.aami import BEAT_SYMBOLS
+from ecgcli.recordings.aami import BEAT_SYMBOLS, CLASS_MAPS
 from ecgcli.recordings.example import EXAMPLE, example
 from ecgcli.recordings.source import Source, find_sources, open_source
 from ecgcli.recordings.wfdb_io import record_annotations, subject_of
@@ -89,8 +89,13 @@ def predict(config: PredictConfig) -> None:
 def _opened(config: PredictConfig) -> tuple[Classifier, str]:
     """The model, its weights still being read where it is one; of several runs they are there."""
     where = config.trainer
+    if config.adapt and isinstance(config.run, str) and config.run.lower().endswith(".onnx"):
+        raise EcgError(
+            f"adapt={config.adapt} trains the model further, which {config.run} is no longer made for; "
+            f"expected run= to be a run folder or a model folder"
+        )
     if config.run is None or isinstance(config.run, str):
-        shipped = SERVED if where.accelerator in ("auto", "cpu") else SHIPPED
+        shipped = SERVED if where.accelerator in ("auto", "cpu") and not config.adapt else SHIPPED
         return open_beside(config.run or shipped, where.accelerator, where.threads)
     from ecgcli.commands.ensemble import open_any
     from ecgcli.learning.devices import device
@@ -125,6 +130,7 @@ def _one(
         leads=config.leads,
         review_below=config.review,
         progress=lambda stage, share: progress(f"{source.name} {stage}", share),
+        labels=_labels(source, model, config) if config.adapt else None,
     )
     summary = summarise(recording)
     remarks = [*seen(model.facts.trained_on, source), *recording.notes]
@@ -161,6 +167,35 @@ def _given_peaks(source: Source, annotator: str | None) -> npt.NDArray[np.int64]
             f"{source.path}.{annotator}: holds no beat annotation, which peaks={annotator} asks for"
         )
     return np.unique(beats)
+
+
+def _labels(source: Source, model: Classifier, config: PredictConfig) -> Labels:
+    """What somebody has labelled of the first minutes, for a copy of the model to learn."""
+    assert isinstance(model, Opening)  # a model with its weights, as asked for where it was opened
+    facts, opening = model.facts, model
+    where = f"{source.path}.{config.adapt}"
+    marks = record_annotations(source.path, str(config.adapt), source.rate, source.samples)
+    of_symbol = CLASS_MAPS[facts.trained_on.get("class_map", "aami")]
+    place = {name: k for k, name in enumerate(facts.classes)}
+    label = np.array([place.get(of_symbol.get(symbol, ""), -1) for symbol in marks.symbol], np.int64)
+    early = (label >= 0) & (marks.sample < config.adapt_minutes * 60 * source.rate)
+    if not early.any():
+        raise EcgError(
+            f"{where}: no beat of class {' '.join(facts.classes)} in the first {config.adapt_minutes:g} "
+            f"minutes, which adapt={config.adapt} asks for"
+        )
+
+    def learn(
+        beats: npt.NDArray[np.float32], features: npt.NDArray[np.float32], label: npt.NDArray[np.int64]
+    ) -> Classifier:
+        from ecgcli.learning.adapt import LR, STEPS, adapted
+
+        weights, device = opening.weights.result()
+        own: Future[tuple[Model, torch.device]] = Future()
+        own.set_result((adapted(weights, beats, features, label, STEPS, LR, device), device))
+        return Opening(facts, own)
+
+    return Labels(marks.sample[early], label[early], learn)
 
 
 def _row(recording: AnnotatedRecording, summary: Summary) -> dict[str, Any]:

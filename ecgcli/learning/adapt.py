@@ -13,6 +13,9 @@ from torch.nn import functional as F
 from ecgcli.learning.model import Model
 from ecgcli.learning.stretch import Views
 
+STEPS, LR = 200, 0.003
+"""Of `ecg predict adapt=`; chosen on folds of DS1, as docs/best.md tells."""
+
 BATCH = 64
 WEIGHT_DECAY = 0.01
 

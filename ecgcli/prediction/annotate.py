@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,9 @@ from ecgcli.recordings.units import amplitude_fault
 
 BLOCK = 4096
 """Beats that are cut and classified at a time."""
+
+MATCH = 0.15
+"""Seconds between a beat and its label, at most (ANSI/AAMI EC57)."""
 
 _HEIGHT_BEATS = 200  # enough for a median
 _JUDGED = 60.0  # s of the middle of the recording, by which its unit is judged
@@ -59,6 +62,21 @@ class Classifier(Protocol):
         """(n, classes) calibrated probabilities of (n, channels, time) beats and their (n, k) features."""
 
 
+class Labels(NamedTuple):
+    """Beats at the beginning of a recording that somebody labelled, and what learns from them.
+
+    Attributes:
+        sample: (k,) ascending positions in samples.
+        label: (k,) index of each one's class among those of the model.
+        learn: makes of (n, channels, time) beats, their (n, k) features and their (n,) labels a model that
+            has seen them.
+    """
+
+    sample: Ints
+    label: Ints
+    learn: Callable[[Floats, Floats, Ints], Classifier]
+
+
 def annotate(
     source: Source,
     model: Classifier,
@@ -67,6 +85,7 @@ def annotate(
     review_below: float | None = None,
     device: str = "cpu",
     progress: Progress = lambda stage, share: None,
+    labels: Labels | None = None,
 ) -> AnnotatedRecording:
     """Finds and classifies the beats of a recording.
 
@@ -80,6 +99,7 @@ def annotate(
             model.
         device: where to compute.
         progress: told the stage and how much of it is done, from 0 to 1.
+        labels: what the model is to learn of this patient before it classifies; None for nothing.
 
     Raises:
         EcgError: the recording lacks a lead, is too short, or its beats cannot be cut for this model.
@@ -119,7 +139,14 @@ def annotate(
 
     kept_rows, probability = [np.empty(0, np.int64)], [np.empty((0, len(facts.classes)))]
     scale = segmenter.scale(signal.mapped())
-    for beats, features, which in _ahead(_blocks(segmenter, signal, found, marks, source.rate, scale)):
+
+    def blocks() -> Iterator[tuple[Floats, Floats, Ints]]:
+        return _blocks(segmenter, signal, found, marks, source.rate, scale)
+
+    if labels is not None:
+        model, learned = _taught(labels, blocks(), found, source.rate, facts.classes)
+        notes.append(learned)
+    for beats, features, which in _ahead(blocks()):
         probability.append(model.predict(beats, device=device, features=features))
         kept_rows.append(which)
         progress("classification", (int(which[-1]) + 1) / len(found) if len(which) else 1.0)
@@ -146,6 +173,38 @@ def annotate(
         unreadable=gaps,
         notes=tuple(notes),
     )
+
+
+def _taught(
+    labels: Labels,
+    blocks: Iterator[tuple[Floats, Floats, Ints]],
+    found: Ints,
+    rate: float,
+    classes: Sequence[str],
+) -> tuple[Classifier, str]:
+    """A model that has learned the labels of the beats that were found beside them, and what to say of it."""
+    signals, besides, known = [], [], []
+    for beats, features, which in blocks:
+        sample = found[which]
+        right = np.searchsorted(labels.sample, sample).clip(0, len(labels.sample) - 1)
+        left = (right - 1).clip(0)
+        off = [np.abs(labels.sample[side] - sample) for side in (left, right)]
+        nearest = np.where(off[0] < off[1], left, right)
+        near = np.minimum(*off) <= MATCH * rate
+        signals.append(beats[near])
+        besides.append(features[near])
+        known.append(labels.label[nearest[near]])
+        if len(sample) and sample[-1] > labels.sample[-1] + MATCH * rate:
+            break
+    label = np.concatenate(known)
+    counts = np.bincount(label, minlength=len(classes))
+    each = ", ".join(f"{n:,} {name}" for n, name in zip(counts.tolist(), classes, strict=True) if n)
+    if np.count_nonzero(counts) < 2:
+        said = f"Nothing to adapt to: the labelled beats that were found are of one class ({each or 'none'})."
+    else:
+        last = labels.sample[-1] / rate
+        said = f"Adapted to {len(label):,} labelled beats ({each}) of the first {last / 60:.1f} minutes."
+    return labels.learn(np.concatenate(signals), np.concatenate(besides), label), said
 
 
 def _refuse_wrong_units(source: Source) -> None:

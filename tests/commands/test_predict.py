@@ -216,7 +216,46 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["input=lead.csv", "rate=250", "run=nowhere"], "nowhere"),
     (["input=lead.csv", "rate=250", "annotator=a.b"], "annotator"),
     (["input=lead.csv", "rate=250", "review=2"], "review=2"),
+    (["input=lead.csv", "rate=250", "adapt=atr"], "atr"),
+    (["input=lead.csv", "rate=250", "adapt=a.b"], "adapt"),
+    (["input=lead.csv", "rate=250", "adapt=atr", "adapt_minutes=0"], "adapt_minutes=0"),
+    (["input=lead.csv", "rate=250", "adapt=atr", "run=model.onnx"], "expected run= to be a run folder"),
 ]
+
+
+@pytest.mark.slow
+@pytest.mark.promise
+def test_five_labelled_minutes_teach_the_model_what_the_rest_of_record_213_holds(
+    mitdb_dir: Path, here: Path
+) -> None:
+    """Its fusion beats, of which the model in the box finds hardly any although it was trained on them."""
+    record = read_record(mitdb_dir / "213")
+    assert record.annotations is not None
+    marks = record.annotations
+    later = marks.sample[(marks.symbol == "F") & (marks.sample > 5 * 60 * 360)]
+    found = {}
+    for name, words in {"without": [], "with": ["adapt=atr"]}.items():
+        run_predict(f"input={mitdb_dir / '213'}", f"output={name}", "page=false", *words)
+        table = pd.read_csv(here / name / "213.csv")
+        nearest = np.abs(table["sample"].to_numpy()[:, None] - later).argmin(axis=0)
+        found[name] = (table["class"].to_numpy()[nearest] == "F").mean()
+    assert found["without"] < 0.2
+    assert found["with"] > 0.5
+    said = json.loads((here / "with" / "213.json").read_text())["remarks"]
+    assert any(
+        re.match(r"Adapted to \d+ labelled beats .* 93 F\) of the first 5.0 minutes", one) for one in said
+    )
+
+
+def test_labels_that_hold_no_class_of_the_model_are_refused(
+    finished_run: Run, records: Path, here: Path
+) -> None:
+    name = sorted(path.stem for path in records.glob("*.hea"))[0]
+    for path in records.glob(f"{name}.*"):
+        (here / path.name).write_bytes(path.read_bytes())
+    wfdb.wrann(name, "own", np.array([100, 500]), symbol=["~", "+"])
+    with pytest.raises(EcgError, match="own: no beat of class N S V F Q in the first 5 minutes"):
+        run_predict(f"input={name}", f"run={finished_run.path}", "adapt=own")
 
 
 @pytest.mark.parametrize(("words", "said"), MISTAKES, ids=lambda value: str(value)[:40])

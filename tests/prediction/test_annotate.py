@@ -17,7 +17,7 @@ from ecgcli.errors import EcgError
 from ecgcli.learning.facts import ModelFacts
 from ecgcli.prediction import annotate as module
 from ecgcli.prediction import resampled
-from ecgcli.prediction.annotate import annotate
+from ecgcli.prediction.annotate import Labels, annotate
 from ecgcli.recordings.aami import BEAT_SYMBOLS
 from ecgcli.recordings.source import Source, open_source
 from ecgcli.recordings.wfdb_io import read_record
@@ -107,6 +107,45 @@ def test_no_beat_is_found_in_a_gap() -> None:
     between = np.isnan(got.rr)
     assert between.sum() == 2  # an interval that reaches over a gap is not known
     assert np.nanmax(got.rr) < 1.0
+
+
+def test_a_model_learns_the_labels_of_the_beats_beside_them_and_of_no_others() -> None:
+    signal = an_ecg(RATE)
+    model = ByShape(centred(rhythm=True))
+    whole = annotate(a_source(signal), model)
+    own, shifted = whole.sample[:12], np.arange(12) % 2 * round(0.1 * RATE)
+    far = (own[5] + own[6]) // 2  # between two beats, more than 150 ms from either
+    sample = np.sort(np.append(own + shifted, far))
+    label = np.where(sample == far, 2, np.searchsorted(own, sample, "right") % 2)
+    told: list[np.ndarray] = []
+
+    class Learned(ByShape):
+        def predict(self, signal: np.ndarray, *args: Any, **more: Any) -> np.ndarray:
+            return np.tile([0.0, 0.0, 1.0], (len(signal), 1))
+
+    def learn(beats: np.ndarray, features: np.ndarray, known: np.ndarray) -> ByShape:
+        told.extend((beats, features, known))
+        return Learned(centred(rhythm=True))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK", 7)
+        got = annotate(a_source(signal), model, labels=Labels(sample, label, learn))
+    cut = model.segmenter.cut(signal, RATE, ("MLII",), whole.sample)
+    np.testing.assert_array_equal(told[2], np.arange(1, 13) % 2)
+    np.testing.assert_allclose(told[0], cut.signal[:12], atol=0.01)
+    assert told[1].shape == (12, cut.features.shape[1])
+    assert (got.called == 2).all()
+    assert (
+        f"Adapted to 12 labelled beats (6 N, 6 S) of the first {sample[-1] / RATE / 60:.1f} minutes."
+        in got.notes
+    )
+
+
+def test_labels_of_one_class_are_nothing_to_adapt_to() -> None:
+    model = ByShape(centred())
+    labels = Labels(np.array([10**6]), np.array([1]), lambda beats, features, known: model)
+    got = annotate(a_source(an_ecg(RATE)), model, labels=labels)
+    assert "Nothing to adapt to: the labelled beats that were found are of one class (none)." in got.notes
 
 
 def test_beats_that_somebody_gives_are_kept_wherever_they_are() -> None:
