@@ -125,6 +125,8 @@ def _protocol(run: Run, part: str) -> tuple[str, ...]:
     """Name and settings of the protocol, those left out that do not touch the beats of the part."""
     values = plain(run.config.protocol)
     found = str(values.pop("name"))
+    if found == "labelled_minutes":  # how a model adapts is the model's, not the protocol's
+        values = {key: value for key, value in values.items() if key not in ("steps", "lr")}
     if part == "test":
         dropped = {"folds", "validation"} | ({"seed"} if found in TEST_APART else set())
         values = {key: value for key, value in values.items() if key not in dropped}

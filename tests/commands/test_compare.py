@@ -250,6 +250,17 @@ def test_what_is_no_ranking_is_refused_with_the_reason(what: str, tmp_path: Path
     assert not list(tmp_path.glob("it*"))
 
 
+def test_how_a_model_adapts_is_a_row_and_how_much_is_labelled_another_protocol(tmp_path: Path) -> None:
+    adapted = ("protocol=labelled_minutes", "protocol.records=all")
+    for steps in (0, 200):
+        made_up_run(tmp_path, *adapted, f"protocol.steps={steps}")
+    run_compare(tmp_path / "train", output=str(tmp_path / "it"))
+    assert "protocol.steps=200" in (tmp_path / "it" / "compare.md").read_text(encoding="utf-8")
+    made_up_run(tmp_path, *adapted, "protocol.minutes=2")
+    with pytest.raises(EcgError, match="runs mix protocols: minutes="):
+        run_compare(tmp_path / "train", output=str(tmp_path / "other"))
+
+
 def test_other_classes_are_refused(tmp_path: Path) -> None:
     made_up_run(tmp_path, "seed=0")
     other = made_up_run(tmp_path, "seed=1")
