@@ -78,7 +78,7 @@ def describe(config: DescribeConfig) -> None:
             name=part.name,
             statement=part.statement,
             caveats=part.caveats,
-            intra_patient="records" in part.leaks,
+            intra_patient="records" in part.leaks and part.labelled is None,  # of training, before it adapts
             support=support(table, part),
             folds=len(divisions),
             of_record=_of_record(table, divisions),
