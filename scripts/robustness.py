@@ -156,7 +156,7 @@ def predictions(run: Run, data_dir: Path) -> dict[str, pd.DataFrame]:
     """Disturbance → predictions of every beat that the run has scored."""
     import pandas as pd
 
-    from ecgcli.learning.model import settled
+    from ecgcli.learning.outputs import settled
 
     known = run.predictions("test")
     if "fold" not in known:

@@ -140,8 +140,10 @@ def test_the_runs_of_a_grid_are_started_by(launcher: str, tmp_path: Path) -> Non
             program.chmod(program.stat().st_mode | stat.S_IXUSR)
         environment["PATH"] = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
     settings = ("-m", f"launcher={launcher}", "seed=0,1", "trainer.epochs=1")
-    if launcher == "ray":  # its sockets need short paths
-        environment["RAY_TMPDIR"] = "/tmp"
+    if (
+        launcher == "ray"
+    ):  # its sockets need short paths; its workers would wait for the tests beside this one
+        environment |= {"RAY_TMPDIR": "/tmp", "RAY_worker_niceness": "0"}
     out = ended(start(tmp_path, *settings, **environment))
     assert "Sweep    2 trained, 0 skipped, 0 failed" in out
     runs = [Run(path) for path in (tmp_path / "outputs/train").iterdir()]

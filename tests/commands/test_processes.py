@@ -60,11 +60,11 @@ def test_ctrl_c_ends_in_one_line_and_leaves_no_run(tmp_path: Path) -> None:
 def test_a_killed_run_leaves_nothing_under_its_name_and_can_be_repeated(tmp_path: Path) -> None:
     process = start(tmp_path, "trainer.epochs=30")
     wait_for(tmp_path, "outputs/train/*.partial/checkpoints/all/last.ckpt")
+    process.send_signal(signal.SIGSTOP)  # it holds its place, however long the second takes to start
     second = start(tmp_path, "trainer.epochs=30")
     _, errors = second.communicate(timeout=120)
-    if process.poll() is None:  # else the first had ended, and the second found it finished
-        assert "is being written by another process" in errors
-        assert second.returncode == 1
+    assert "is being written by another process" in errors
+    assert second.returncode == 1
     process.kill()
     process.wait(timeout=60)
     third = start(tmp_path, "trainer.epochs=30")
