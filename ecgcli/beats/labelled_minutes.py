@@ -70,24 +70,31 @@ def _with_minutes(table: BeatTable, part: Part, protocol: LabelledMinutes, test:
     }[protocol.records]
     theirs = "DS2" if protocol.records == "ds2" else "the fold that is tested"
     without = "" if protocol.records == "all" else " The paced records and class Q are left out."
+    adapts = protocol.steps > 0
+    if adapts:
+        said = (
+            f"Adapted to the patient: trained on {others}; then, for each recording of {theirs}, a copy of "
+            f"the model went on training on its first {minutes:g} minutes, with their labels, and was tested "
+            f"on its rest.{without} The scores do not say how a model does on a patient of whom nothing is "
+            f"labelled."
+        )
+        count = (
+            f"{np.sum(labelled[part.test]):,} beats of the tested recordings were labelled by hand for the "
+            f"{np.sum(late[part.test]):,} that are tested."
+        )
+    else:
+        said = (
+            f"Inter-patient: trained on {others} and tested on each recording of {theirs} from {minutes:g} "
+            f"minutes on, to set beside models that adapt to the minutes before.{without}"
+        )
+        count = f"The first {minutes:g} minutes of each recording are not tested, and taught nothing."
     return replace(
         part,
         name="labelled_minutes",
         validation=after(part.validation, "validation"),
         test=after(part.test, "test") if test else None,
-        labelled=Labelled(np.sort(held[labelled[held]]), protocol.steps, protocol.lr),
-        leaks=frozenset({"subjects", "records"}),
-        statement=(
-            f"Adapted to the patient: trained on {others}; then, for each recording of {theirs}, a copy of "
-            f"the model went on training on its first {minutes:g} minutes, with their labels, and was tested "
-            f"on its rest.{without} The scores do not say how a model does on a patient of whom nothing is "
-            f"labelled."
-        ),
-        caveats=(
-            f"{np.sum(labelled[part.test]):,} beats of the tested recordings were labelled by hand for the "
-            f"{np.sum(late[part.test]):,} that are tested.",
-            *part.caveats,
-        )
-        if test
-        else (),
+        labelled=Labelled(np.sort(held[labelled[held]]), protocol.steps, protocol.lr) if adapts else None,
+        leaks=frozenset({"subjects", "records"}) if adapts else part.leaks,
+        statement=said,
+        caveats=(count, *part.caveats) if test else (),
     )

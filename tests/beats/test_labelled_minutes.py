@@ -95,6 +95,17 @@ def test_without_the_test_part_the_others_are_the_same(records: str) -> None:
         np.testing.assert_array_equal(closed.validation, opened.validation)
 
 
+def test_without_steps_it_is_the_same_beats_and_nothing_is_known_of_the_patients() -> None:
+    table = long_table()
+    adapting = minutes(1)
+    (one,), (other,) = parts(table, adapting), parts(table, adapting.model_copy(update={"steps": 0}))
+    np.testing.assert_array_equal(one.test, other.test)
+    assert other.labelled is None
+    assert other.leaks == {"subjects"}  # 201 and 202 are one
+    assert one.statement.startswith("Adapted to the patient")
+    assert other.statement.startswith("Inter-patient")
+
+
 def test_recordings_that_are_shorter_and_beats_of_unknown_place_are_refused() -> None:
     table = long_table()
     with pytest.raises(EcgError, match="no validation beat lies after the first 30 minutes; expected longer"):
