@@ -70,7 +70,7 @@ def open_model(run: str | Path, threads: int | None = None) -> tuple[Model | Onn
         EcgError: it is none of these, or unfinished, or damaged.
     """
     path = as_typed(run)
-    if _is_onnx(path):
+    if is_onnx(path):
         return _open_onnx(path, threads)
     folder, name = _model_folder(path)
     from ecgcli.learning.model import Model
@@ -91,7 +91,7 @@ def open_beside(run: str | Path, accelerator: str, threads: int | None) -> tuple
         EcgError: as `open_model`; what is wrong with the weights comes to light when they are used.
     """
     path = as_typed(run)
-    if _is_onnx(path):
+    if is_onnx(path):
         return _open_onnx(path, threads)
     folder, name = _model_folder(path)
     facts = read_facts(folder / "model.json")
@@ -106,7 +106,8 @@ def open_beside(run: str | Path, accelerator: str, threads: int | None) -> tuple
     return opening, f"{name}: {described(facts)}"
 
 
-def _is_onnx(path: Path) -> bool:
+def is_onnx(path: Path) -> bool:
+    """Whether a path is that of an exported model, which learns no more."""
     return path.suffix.lower() == ".onnx" and not path.is_dir()
 
 

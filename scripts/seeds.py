@@ -18,21 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ecgcli.evaluation.bootstrap import intervals
 from ecgcli.evaluation.calibration import calibration_scores
 from ecgcli.evaluation.metrics import score
 from ecgcli.evaluation.patients import without_each
+from ecgcli.evaluation.predictions import MISSED_AT_MOST, labels, probabilities, trade_off
 from ecgcli.files import write_text
 from ecgcli.reporting.markdown import table
 from ecgcli.runs import Run
 
-SCREENED = 0.99
-"""Share of the abnormal validation beats that are to be found at the screening point."""
-
-Floats = npt.NDArray[np.float64]
+SCREENED = 0.01
+"""Share of the abnormal validation beats that may be missed at the screening point."""
 
 
 def ensemble(frames: Sequence[pd.DataFrame], classes: Sequence[str]) -> pd.DataFrame:
@@ -56,25 +54,17 @@ def values(found: dict[str, Any], classes: Sequence[str]) -> dict[str, Any]:
     return rows
 
 
-def screened(validation: pd.DataFrame, test: pd.DataFrame) -> tuple[float, float]:
-    """Shares at the screening point: of abnormal test beats those missed, of normal ones those let be."""
-    score_of = [1 - frame["p_N"].to_numpy(np.float64) for frame in (validation, test)]
-    abnormal = [(frame["label"] != "N").to_numpy() for frame in (validation, test)]
-    flagged = np.sort(score_of[0][abnormal[0]])
-    threshold = flagged[int(np.floor((1 - SCREENED) * len(flagged) + 1e-9))]
-    missed = score_of[1] < threshold
-    return float(missed[abnormal[1]].mean()), float(missed[~abnormal[1]].mean())
-
-
 def certainty(validation: pd.DataFrame, test: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
-    """Rows on probabilities: calibration error and the screening point."""
-    truth = test["label"].map({name: k for k, name in enumerate(classes)}).to_numpy(np.int64)
-    probability = test[[f"p_{name}" for name in classes]].to_numpy()
-    missed, let_be = screened(validation, test)
+    """Rows on probabilities: calibration error, and the screening point that the validation beats set."""
+    point = trade_off(validation, test, classes)[MISSED_AT_MOST.index(SCREENED)]
+    found = calibration_scores(probabilities(test, classes), labels(test, classes))
+    missed, false_alarms = point["missed"], point["false_alarms"]
+    assert missed is not None
+    assert false_alarms is not None
     return {
-        "expected calibration error": calibration_scores(probability, truth)["ece"],
+        "expected calibration error": found["ece"],
         "screening: abnormal missed %": missed,
-        "screening: N recall %": let_be,
+        "screening: N recall %": 1 - false_alarms,
     }
 
 

@@ -48,13 +48,16 @@ def test_means_and_the_ensemble_are_those_that_scikit_learn_gives(seeds: Any, tm
 
 def test_the_screening_point_is_that_of_the_validation_beats(seeds: Any) -> None:
     """200 abnormal validation beats at 0.001, 0.002, …: the two least are let go, the threshold is 0.003."""
-    validation = pd.DataFrame({"p_N": 1 - np.arange(1, 201) / 1000, "label": "S"})
-    test = pd.DataFrame(
-        {"p_N": 1 - np.array([0.0005, 0.0025, 0.0035, 0.4, 0.0005, 0.5]), "label": list("SSSVNN")}
-    )
-    missed, let_be = seeds.screened(validation, test)
-    assert missed == 2 / 4
-    assert let_be == 1 / 2
+
+    def beats(abnormal: np.ndarray, label: list[str]) -> pd.DataFrame:
+        probability = {"p_N": 1 - abnormal, "p_S": abnormal, "p_V": 0.0}
+        return pd.DataFrame({"record": "1", "sample": 0, "label": label, **probability})
+
+    validation = beats(np.arange(1, 201) / 1000, ["S"] * 200)
+    test = beats(np.array([0.0005, 0.0025, 0.0035, 0.4, 0.0005, 0.5]), list("SSSVNN"))
+    found = seeds.certainty(validation, test, ("N", "S", "V"))
+    assert found["screening: abnormal missed %"] == 2 / 4
+    assert found["screening: N recall %"] == 1 / 2
 
 
 def test_the_table_gets_its_place_in_the_document(seeds: Any, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from ecgcli.commands.ensemble import ensemble_name, open_any, open_runs
 from ecgcli.config import ExportConfig
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed
-from ecgcli.models import run_of
+from ecgcli.models import is_onnx, run_of
 from ecgcli.runs import OUTPUTS
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt", "safetensors": ""}
@@ -23,7 +23,7 @@ def export(config: ExportConfig) -> None:
     """
     if isinstance(config.run, str):
         source = as_typed(config.run)
-        if source.suffix.lower() == ".onnx" and not source.is_dir():
+        if is_onnx(source):
             raise EcgError(f"run={source} is exported already; expected a run folder or a model folder")
         run = run_of(source)
         name = (run.path if run else source).resolve().name

@@ -17,7 +17,7 @@ from ecgcli.commands.other_data import names_trained_on
 from ecgcli.config import PredictConfig
 from ecgcli.errors import EcgError
 from ecgcli.files import as_typed, whole
-from ecgcli.models import Opening, open_beside
+from ecgcli.models import Opening, is_onnx, open_beside
 from ecgcli.prediction.annotate import Classifier, Labels, Progress, annotate
 from ecgcli.prediction.annotated import AnnotatedRecording
 from ecgcli.prediction.events import Summary, summarise
@@ -89,7 +89,7 @@ def predict(config: PredictConfig) -> None:
 def _opened(config: PredictConfig) -> tuple[Classifier, str]:
     """The model, its weights still being read where it is one; of several runs they are there."""
     where = config.trainer
-    if config.adapt and isinstance(config.run, str) and config.run.lower().endswith(".onnx"):
+    if config.adapt and isinstance(config.run, str) and is_onnx(as_typed(config.run)):
         raise EcgError(
             f"adapt={config.adapt} trains the model further, which {config.run} is no longer made for; "
             f"expected run= to be a run folder or a model folder"

@@ -84,6 +84,6 @@ def _trained(
             logits = network(signal[own], None if features is None else features[own])[:, seen]
             loss = F.cross_entropy(logits, torch.from_numpy(relabelled[drawn]).to(logits.device))
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimizer.step()
     return network.eval()

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from ecgcli.beats.noise import qrs_height
 from ecgcli.beats.segment import Segmenter
 from ecgcli.errors import EcgError
+from ecgcli.evaluation.ec57 import match
+from ecgcli.evaluation.ec57_beats import MATCH_WINDOW, window_samples
 from ecgcli.evaluation.operating_point import decide
 from ecgcli.learning.facts import ModelFacts
 from ecgcli.prediction.annotated import AnnotatedRecording
@@ -28,9 +30,6 @@ from ecgcli.recordings.units import amplitude_fault
 
 BLOCK = 4096
 """Beats that are cut and classified at a time."""
-
-MATCH = 0.15
-"""Seconds between a beat and its label, at most (ANSI/AAMI EC57)."""
 
 _HEIGHT_BEATS = 200  # enough for a median
 _JUDGED = 60.0  # s of the middle of the recording, by which its unit is judged
@@ -143,7 +142,7 @@ def annotate(
     def blocks() -> Iterator[tuple[Floats, Floats, Ints]]:
         return _blocks(segmenter, signal, found, marks, source.rate, scale)
 
-    if labels is not None:
+    if labels is not None and len(found):
         model, learned = _taught(labels, blocks(), found, source.rate, facts.classes)
         notes.append(learned)
     for beats, features, which in _ahead(blocks()):
@@ -184,17 +183,15 @@ def _taught(
 ) -> tuple[Classifier, str]:
     """A model that has learned the labels of the beats that were found beside them, and what to say of it."""
     signals, besides, known = [], [], []
+    width = window_samples(MATCH_WINDOW, rate)
     for beats, features, which in blocks:
         sample = found[which]
-        right = np.searchsorted(labels.sample, sample).clip(0, len(labels.sample) - 1)
-        left = (right - 1).clip(0)
-        off = [np.abs(labels.sample[side] - sample) for side in (left, right)]
-        nearest = np.where(off[0] < off[1], left, right)
-        near = np.minimum(*off) <= MATCH * rate
-        signals.append(beats[near])
-        besides.append(features[near])
-        known.append(labels.label[nearest[near]])
-        if len(sample) and sample[-1] > labels.sample[-1] + MATCH * rate:
+        theirs, ours = match(labels.sample, sample, width)
+        both = (theirs >= 0) & (ours >= 0)
+        signals.append(beats[ours[both]])
+        besides.append(features[ours[both]])
+        known.append(labels.label[theirs[both]])
+        if len(sample) and sample[-1] > labels.sample[-1] + width:
             break
     label = np.concatenate(known)
     counts = np.bincount(label, minlength=len(classes))

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from ecgcli.learning.adapt import adapted
+from ecgcli.learning.adapt import LR, STEPS, adapted
+from tests.conftest import compose_values
 from tests.learning.test_export import CLASSES, beats, model
 
 
@@ -81,3 +82,8 @@ def test_a_class_that_the_patient_did_not_show_is_not_unlearned() -> None:
     after = adapted(taught, signal[shown], features[shown], label[shown], steps=200, lr=0.003)
     probability = after.predict(signal, features=features)
     assert (probability.argmax(1) == label).all()
+
+
+def test_predict_adapts_as_the_protocol_that_measured_it() -> None:
+    protocol = compose_values("data=mitdb", "protocol=labelled_minutes")["protocol"]
+    assert (protocol["steps"], protocol["lr"]) == (STEPS, LR)

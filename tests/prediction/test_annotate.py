@@ -146,6 +146,7 @@ def test_labels_of_one_class_are_nothing_to_adapt_to() -> None:
     labels = Labels(np.array([10**6]), np.array([1]), lambda beats, features, known: model)
     got = annotate(a_source(an_ecg(RATE)), model, labels=labels)
     assert "Nothing to adapt to: the labelled beats that were found are of one class (none)." in got.notes
+    assert len(annotate(a_source(np.zeros((1, 5000), np.float32)), model, labels=labels)) == 0
 
 
 def test_beats_that_somebody_gives_are_kept_wherever_they_are() -> None:
